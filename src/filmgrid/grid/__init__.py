@@ -1,0 +1,1 @@
+"""How a sequence is laid out as one image: layouts, references, wording, cameras."""
