@@ -1,0 +1,53 @@
+# Needs make, git and Python >= 3.11. Everything is installed into .venv in this folder, with the
+# versions of constraints.txt. A second run of a target installs nothing.
+
+PYTHON ?= python3
+PROMPT ?= a red circle moving right on a blue background
+OUT ?= out/demo.mp4
+
+BIN := .venv/bin
+CORE := .venv/.core-ready
+DEV := .venv/.dev-ready
+
+.PHONY: help demo test check-long lint clean
+
+help:
+	@echo "make demo        generate a sequence with the shipped model (PROMPT=\"...\" OUT=file.mp4)"
+	@echo "make test        run the tests, seconds each"
+	@echo "make check-long  run the tests that take minutes each"
+	@echo "make lint        check format, style, types and the direction of imports"
+	@echo "make clean       remove .venv and caches; results in out/ and runs/ stay"
+
+demo: $(CORE)
+	@mkdir -p "$(dir $(OUT))"
+	$(BIN)/filmgrid generate "$(PROMPT)" --out "$(OUT)"
+	@echo "The sequence is in $(OUT)"
+
+test: $(DEV)
+	$(BIN)/pytest
+
+check-long: $(DEV)
+	$(BIN)/pytest -m long
+
+lint: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CORE): pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --editable . --constraint constraints.txt
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --editable ".[dev]" --constraint constraints.txt
+	@touch $(CORE) $@
+
+$(BIN)/pip:
+	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) on this machine. filmgrid needs Python 3.11 or newer: install it, or name yours with make PYTHON=/path/to/python3"; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "filmgrid needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -V 2>&1). Install a newer one and name it: make PYTHON=python3.13"; exit 1; }
+	"$(PYTHON)" -m venv .venv

@@ -1,0 +1,202 @@
+"""A procedural world of captioned moving shapes, with its ground truth.
+
+What the shipped mini model learns, and what tests measure against: every scene is drawn from a
+seed, so there is as much of it as wanted, and colour, shape and path of the thing in it are
+known exactly. Free of torch.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from jaxtyping import Float
+
+from filmgrid.data.examples import Example
+from filmgrid.grid.spec import CellSize
+from filmgrid.types import FrameArray
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (220, 40, 40),
+    "green": (40, 170, 60),
+    "blue": (50, 90, 230),
+    "yellow": (245, 215, 50),
+    "orange": (250, 140, 30),
+    "purple": (150, 60, 190),
+    "cyan": (60, 205, 220),
+    "white": (245, 245, 245),
+}
+BACKGROUNDS: dict[str, tuple[int, int, int]] = {
+    "black": (15, 15, 18),
+    "grey": (125, 125, 130),
+    "navy": (25, 35, 90),
+    "brown": (95, 65, 45),
+    "white": (245, 245, 245),
+    "blue": (50, 90, 230),
+    "green": (40, 170, 60),
+    "pink": (250, 180, 200),
+}
+SHAPES = ("circle", "square", "triangle", "star", "cross", "ring")
+DIRECTIONS: dict[str, tuple[int, int]] = {  # image axes: x to the right, y down
+    "right": (1, 0),
+    "left": (-1, 0),
+    "up": (0, -1),
+    "down": (0, 1),
+    "up and right": (1, -1),
+    "up and left": (-1, -1),
+    "down and right": (1, 1),
+    "down and left": (-1, 1),
+}
+SPEEDS = {"slowly": 1 / 64, "quickly": 2 / 64}
+"""Cell sides per frame along each axis that moves."""
+GROWTH = {"growing": 1.06, "shrinking": 1 / 1.06}
+"""Factor of the radius from one frame to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One thing on a plain background.
+
+    Args:
+        shape: a name of ``SHAPES``.
+        colour: a name of ``COLOURS``.
+        background: a name of ``BACKGROUNDS``.
+        motion: a name of ``DIRECTIONS`` or ``GROWTH``, or "staying still".
+        speed: a name of ``SPEEDS``; only for directions.
+        start: centre in the first frame, x and y in cell sides.
+        radius: in the first frame, in cell sides.
+    """
+
+    shape: str
+    colour: str
+    background: str
+    motion: str
+    speed: str
+    start: tuple[float, float]
+    radius: float
+
+    def centres(self, num_frames: int) -> Float[np.ndarray, "n 2"]:
+        """Centre of the thing in every frame, x and y in cell sides; walls throw it back."""
+        step = np.array(DIRECTIONS.get(self.motion, (0, 0))) * SPEEDS[self.speed]
+        path = np.array(self.start) + np.arange(num_frames)[:, None] * step
+        room = 1 - 2 * self.radius
+        return self.radius + room - np.abs((path - self.radius) % (2 * room) - room)
+
+    def radii(self, num_frames: int) -> Float[np.ndarray, " n"]:
+        """Radius in every frame, in cell sides."""
+        radii = self.radius * GROWTH.get(self.motion, 1.0) ** np.arange(num_frames)
+        return np.clip(radii, 0.06, 0.4)
+
+    def render(self, num_frames: int, cell: CellSize) -> FrameArray:
+        """Draw the frames, with edges smoothed over one pixel."""
+        height, width = cell
+        side = min(height, width)
+        radii = self.radii(num_frames)[:, None, None] * side
+        centres = self.centres(num_frames) * (width, height)
+        y = (np.arange(height) + 0.5)[None, :, None] - centres[:, 1, None, None]
+        x = (np.arange(width) + 0.5)[None, None, :] - centres[:, 0, None, None]
+        distance = _distance(self.shape, x.astype(np.float32), y.astype(np.float32), radii)
+        cover = np.clip(0.5 - distance, 0, 1)[..., None].astype(np.float32)
+        colour = np.array(COLOURS[self.colour], np.float32)
+        background = np.array(BACKGROUNDS[self.background], np.float32)
+        return np.round(background + cover * (colour - background)).astype(np.uint8)
+
+    def captions(self) -> list[str]:
+        """The scene in words, from the plainest to the fullest."""
+        thing = f"a {self.colour} {self.shape}"
+        where = f"on a {self.background} background"
+        if self.motion in DIRECTIONS:
+            ways = [
+                f"moving {self.motion}",
+                f"moving {self.motion} {self.speed}",
+                f"{self.speed} moving {self.motion}",
+                f"moves {self.speed} to the {self.motion}"
+                if self.motion in ("right", "left")
+                else f"moves {self.motion} {self.speed}",
+            ]
+        else:
+            ways = [self.motion]
+        return [f"{thing} {way} {where}" for way in ways] + [f"{thing} {ways[-1]}"]
+
+    def still_caption(self) -> str:
+        """The scene as one image."""
+        return f"a {self.colour} {self.shape} on a {self.background} background"
+
+
+def draw_scene(rng: np.random.Generator, num_frames: int) -> Scene:
+    """Draw a scene whose thing stays inside its cell over ``num_frames`` where it can."""
+    colour = str(rng.choice(list(COLOURS)))
+    background = str(rng.choice([name for name in BACKGROUNDS if name != colour]))
+    moves = rng.random() < 0.8
+    others = ["staying still", *GROWTH]
+    motion = str(rng.choice(list(DIRECTIONS) if moves else others))
+    speed = str(rng.choice(list(SPEEDS)))
+    radius = float(rng.uniform(0.12, 0.2))
+    if motion == "growing":
+        radius = float(rng.uniform(0.09, 0.13))
+    margin = 0.3 if motion == "growing" else radius
+    travel = np.array(DIRECTIONS.get(motion, (0, 0))) * SPEEDS[speed] * (num_frames - 1)
+    low = margin + np.maximum(0, -travel)
+    high = 1 - margin - np.maximum(0, travel)
+    start = np.where(low < high, rng.uniform(np.minimum(low, high), np.maximum(low, high)), 0.5)
+    start = np.clip(start, radius, 1 - radius)
+    shape = str(rng.choice(SHAPES))
+    return Scene(shape, colour, background, motion, speed, (start[0], start[1]), radius)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Scenes as training examples; the index of an example is part of its seed.
+
+    Args:
+        size: number of different examples before they repeat.
+    """
+
+    size: int = 1_000_000_000
+
+    def __len__(self) -> int:
+        return self.size
+
+    def draw(
+        self, index: int, num_frames: int, cell: CellSize, rng: np.random.Generator
+    ) -> Example:
+        """Draw the example of this index; only its wording depends on ``rng``."""
+        scene = draw_scene(np.random.default_rng([index % self.size, 7]), num_frames)
+        captions = [scene.still_caption()] if num_frames == 1 else scene.captions()
+        return Example(scene.render(num_frames, cell), captions[int(rng.integers(len(captions)))])
+
+
+def _distance(
+    shape: str,
+    x: Float[np.ndarray, "n h w"],
+    y: Float[np.ndarray, "n h w"],
+    radius: Float[np.ndarray, "n 1 1"],
+) -> Float[np.ndarray, "n h w"]:
+    """Signed distance to the outline in pixels, negative inside; exact near straight edges."""
+    match shape:
+        case "circle":
+            return np.hypot(x, y) - radius
+        case "ring":
+            return np.abs(np.hypot(x, y) - 0.75 * radius) - 0.25 * radius
+        case "square":
+            return np.maximum(np.abs(x), np.abs(y)) - 0.85 * radius
+        case "cross":
+            x, y = np.abs(x), np.abs(y)
+            bar = 0.32 * radius
+            return np.maximum(np.maximum(x, y) - radius, np.minimum(x, y) - bar)
+        case _:
+            normals, offsets = _half_planes(shape)
+            sides = normals[:, 0, None, None, None] * x + normals[:, 1, None, None, None] * y
+            sides -= offsets[:, None, None, None] * radius
+            if shape == "triangle":
+                return sides.max(axis=0)
+            # A pentagram is where at most one of its five lines is crossed.
+            return np.partition(sides, -2, axis=0)[-2]
+
+
+@cache
+def _half_planes(shape: str) -> tuple[np.ndarray, np.ndarray]:
+    """Normals and offsets of the lines that bound a triangle or a five-pointed star."""
+    count, offset = {"triangle": (3, 0.5), "star": (5, 0.309)}[shape]
+    angles = np.pi / 2 + 2 * np.pi * np.arange(count) / count
+    normals = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    return normals, np.full(count, offset, np.float32)

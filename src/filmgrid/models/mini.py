@@ -1,0 +1,290 @@
+"""GridTransformer: a small single-stream transformer over the cells of a grid.
+
+The architecture gathers parts that are known to train fast: RMS norms, QK-norm, SwiGLU, rotary
+positions, one shared modulation (PixArt's adaLN-single), clean prediction from large pixel
+patches (JiT, arXiv:2511.13720). Three parts are for grids:
+
+- a token's position is (frame, row in its cell, column in its cell), so a longer or wider grid
+  is more of the same positions;
+- the noise level is a property of a cell, so known frames enter clean (sigma 0) and the model
+  learns to be conditioned by them;
+- besides painting a patch itself, a token may copy patches of clean cells (a pointer into the
+  known frames), so that a wall or a face stays the one that was given.
+"""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.loaders import PeftAdapterMixin
+from diffusers.models.modeling_utils import ModelMixin
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from filmgrid.models.text import PAD, VOCABULARY
+
+BYTE_DIM = 24
+SIGMA_FEATURES = 64
+
+
+class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
+    """Predicts the clean cells of a grid from noisy ones and a prompt.
+
+    Args:
+        channels: channels of a cell (3 for pixels).
+        patch: pixels per token side; cell sides must be multiples of it.
+        dim: width of the stream.
+        depth: number of blocks.
+        head_dim: width of an attention head; ``dim`` must be a multiple.
+        max_words: places for words in a prompt.
+        word_bytes: bytes per word.
+        text_depth: layers of the text encoder.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        channels: int = 3,
+        patch: int = 16,
+        dim: int = 256,
+        depth: int = 6,
+        head_dim: int = 64,
+        max_words: int = 32,
+        word_bytes: int = 12,
+        text_depth: int = 2,
+    ) -> None:
+        super().__init__()
+        pixels = channels * patch * patch
+        self.patch = patch
+        self.stem = nn.Linear(pixels, dim)
+        self.embed = nn.Linear(dim, dim)
+        self.embed_place = nn.Linear(8, dim)
+        self.embed_sigma = nn.Sequential(nn.Linear(SIGMA_FEATURES, dim), nn.SiLU())
+        self.modulation = nn.Linear(dim, 6 * dim)
+        self.text = TextEncoder(dim, max_words, word_bytes, text_depth)
+        self.blocks = nn.ModuleList(Block(dim, head_dim) for _ in range(depth))
+        self.head = PatchHead(dim, head_dim, pixels, patch)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        words: Int[Tensor, "b words bytes"],
+        frame_times: Float[Tensor, "b n"] | None = None,
+    ) -> Float[Tensor, "b n c h w"]:
+        """Estimate the clean cells.
+
+        Args:
+            noisy: cells at their noise levels; clean cells have range [-1, 1].
+            sigma: noise level of every cell, in [0, 1]; 0 marks a known frame.
+            words: spelled prompts from :class:`~filmgrid.models.text.ByteWords`.
+            frame_times: time of every cell in frames; by default 0, 1, 2, … in reading order.
+        """
+        batch, num_cells, _, height, width = noisy.shape
+        rows, cols = height // self.patch, width // self.patch
+        patches = rearrange(  #                                                b n p (c·ph·pw)
+            noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
+        )
+        fine = F.silu(self.stem(patches))  #                                   b n p d
+        x = self.embed(fine) + self.embed_place(_places(rows, cols, noisy))  # b n p d
+        level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
+        cells = self.modulation(level).unflatten(-1, (6, -1))[:, :, None]  #   b n 1 6 d
+        known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
+        prompt = self.modulation(known).unflatten(-1, (6, -1))  #              b 1 6 d
+        text = self.text(words)  #                                             b t d
+        if frame_times is None:
+            frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
+        rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
+        for block in self.blocks:
+            x, text = block(x, text, cells, prompt, rotary)
+        painted = self.head(x, fine, patches, sigma, rotary[0][:, :, text.shape[1] :],
+                            rotary[1][:, :, text.shape[1] :])  # fmt: skip
+        return rearrange(
+            painted,
+            "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
+            y=rows,
+            ph=self.patch,
+            pw=self.patch,
+        )
+
+    def _rotary(
+        self, frame_times: Tensor, rows: int, cols: int, num_words: int
+    ) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of each token's position; words stand at the origin."""
+        pairs = cast(int, self.config["head_dim"]) // 2
+        spatial = pairs * 5 // 16
+        device = frame_times.device
+        times = frame_times[:, :, None, None].expand(-1, -1, rows, cols)
+        y = torch.arange(rows, device=device)[:, None].expand_as(times)
+        x = torch.arange(cols, device=device).expand_as(times)
+        angles = torch.cat(
+            [
+                times[..., None] * _frequencies(pairs - 2 * spatial, 1.5, 100.0, device),
+                y[..., None] * _frequencies(spatial, 1.5, 20.0, device),
+                x[..., None] * _frequencies(spatial, 1.5, 20.0, device),
+            ],
+            dim=-1,
+        ).flatten(1, 3)
+        angles = F.pad(angles, (0, 0, num_words, 0))[:, None]
+        return angles.cos(), angles.sin()
+
+
+class Block(nn.Module):
+    """Joint attention of words and cells, then a gated feed-forward layer."""
+
+    def __init__(self, dim: int, head_dim: int) -> None:
+        super().__init__()
+        hidden = -(-dim * 8 // 3 // 64) * 64
+        self.heads = dim // head_dim
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.gain = nn.Parameter(torch.ones(self.heads, 1, 1))
+        self.proj = nn.Linear(dim, dim, bias=False)
+        self.up = nn.Linear(dim, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, dim, bias=False)
+        self.bias = nn.Parameter(torch.zeros(6, dim))
+
+    def forward(
+        self, x: Tensor, text: Tensor, cells: Tensor, prompt: Tensor, rotary: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Update image tokens ``b n p d`` and text tokens ``b t d``."""
+        num_words, shape = text.shape[1], x.shape[1:3]
+        a_shift, a_scale, a_gate, m_shift, m_scale, m_gate = (cells + self.bias).unbind(-2)
+        ta_shift, ta_scale, ta_gate, tm_shift, tm_scale, tm_gate = (prompt + self.bias).unbind(-2)
+
+        joint = torch.cat(  #                                                  b t+np d
+            [
+                _norm(text) * (1 + ta_scale) + ta_shift,
+                (_norm(x) * (1 + a_scale) + a_shift).flatten(1, 2),
+            ],
+            dim=1,
+        )
+        mixed = self.attend(joint, rotary)
+        text = text + (1 + ta_gate) * mixed[:, :num_words]
+        x = x + (1 + a_gate) * mixed[:, num_words:].unflatten(1, shape)
+
+        joint = torch.cat(
+            [
+                _norm(text) * (1 + tm_scale) + tm_shift,
+                (_norm(x) * (1 + m_scale) + m_shift).flatten(1, 2),
+            ],
+            dim=1,
+        )
+        value, gate = self.up(joint).chunk(2, dim=-1)
+        fed = self.down(value * F.silu(gate))
+        text = text + (1 + tm_gate) * fed[:, :num_words]
+        x = x + (1 + m_gate) * fed[:, num_words:].unflatten(1, shape)
+        return x, text
+
+    def attend(self, joint: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+        """Full self-attention with QK-norm and rotary positions."""
+        query, key, value = rearrange(
+            self.qkv(joint), "b s (three h d) -> three b h s d", three=3, h=self.heads
+        )
+        query = _rotate(_norm(query) * self.gain, *rotary)
+        key = _rotate(_norm(key), *rotary)
+        out = F.scaled_dot_product_attention(query, key, value.to(query.dtype))
+        return self.proj(rearrange(out, "b h s d -> b s (h d)"))
+
+
+class PatchHead(nn.Module):
+    """Paints each patch, or copies it from clean cells, pixel by pixel.
+
+    The copy is attention whose values are the raw input patches: its weights favour cells of
+    low sigma, and its share of each pixel falls to nothing as the attended cells get noisy.
+    """
+
+    def __init__(self, dim: int, head_dim: int, pixels: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.hidden = nn.Linear(2 * dim, 2 * dim)
+        self.paint = nn.Linear(2 * dim, pixels)
+        self.query = nn.Linear(dim, head_dim, bias=False)
+        self.key = nn.Linear(dim, head_dim, bias=False)
+        self.gain = nn.Parameter(torch.tensor(2.0))
+        self.prefer_clean = nn.Parameter(torch.tensor(8.0))
+        self.gate = nn.Linear(2 * dim, patch * patch)
+        nn.init.zeros_(self.paint.weight)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.constant_(self.gate.bias, -1.0)
+
+    def forward(
+        self, x: Tensor, fine: Tensor, patches: Tensor, sigma: Tensor, cos: Tensor, sin: Tensor
+    ) -> Tensor:
+        """Clean patches ``b n p (c·ph·pw)`` from tokens, stem features and noisy patches."""
+        shape = x.shape[1:3]
+        x = _norm(x)
+        hidden = F.silu(self.hidden(torch.cat([x, fine], dim=-1)))
+        painted = self.paint(hidden)
+
+        flat = x.flatten(1, 2)
+        query = _rotate(_norm(self.query(flat)) * self.gain, cos[:, 0], sin[:, 0])
+        key = _rotate(_norm(self.key(flat)), cos[:, 0], sin[:, 0])
+        noise = sigma[:, :, None].expand(-1, -1, shape[1]).flatten(1)  #       b np
+        logits = query @ key.mT / query.shape[-1] ** 0.5
+        weights = (logits - self.prefer_clean * noise[:, None]).softmax(dim=-1)
+        copied = (weights @ patches.flatten(1, 2).to(weights.dtype)).unflatten(1, shape)
+        cleanness = (1 - weights @ noise[..., None].to(weights.dtype)).unflatten(1, shape)
+
+        share = self.gate(hidden).sigmoid() * cleanness  #                      b n p (ph·pw)
+        share = share.repeat(1, 1, 1, patches.shape[-1] // self.patch**2)
+        return painted + share * (copied - painted)
+
+
+class TextEncoder(nn.Module):
+    """Reads spelled words; trained together with the backbone."""
+
+    def __init__(self, dim: int, max_words: int, word_bytes: int, depth: int) -> None:
+        super().__init__()
+        self.bytes = nn.Embedding(VOCABULARY, BYTE_DIM, padding_idx=PAD)
+        self.spell = nn.Linear(word_bytes * BYTE_DIM, dim)
+        self.places = nn.Parameter(torch.randn(max_words, dim) * 0.02)
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                dim, max(1, dim // 64), 2 * dim, 0.0, "gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(depth)
+        )
+
+    def forward(self, words: Int[Tensor, "b words bytes"]) -> Float[Tensor, "b words d"]:
+        """Embed each word in the light of the others."""
+        x = self.spell(self.bytes(words).flatten(-2)) + self.places[: words.shape[1]]
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def _norm(x: Tensor) -> Tensor:
+    """RMS norm without weights: the modulation that follows has them."""
+    return F.rms_norm(x, x.shape[-1:])
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair of features by its token's angles."""
+    even, odd = x.chunk(2, dim=-1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.cat([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+
+
+def _frequencies(count: int, highest: float, span: float, device: torch.device) -> Tensor:
+    """Geometric frequencies from ``highest`` down to ``highest / span``, radians per step."""
+    return highest * span ** -(torch.arange(count, device=device) / max(1, count - 1))
+
+
+def _fourier(values: Tensor, count: int) -> Tensor:
+    """Sines and cosines of values in [0, 1] at ``count / 2`` frequencies."""
+    frequencies = _frequencies(count // 2, 100.0, 200.0, values.device)
+    angles = values[..., None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def _places(rows: int, cols: int, like: Tensor) -> Tensor:
+    """Each token's place in its cell as smooth features, whatever the number of tokens."""
+    y = (torch.arange(rows, device=like.device) + 0.5) / rows
+    x = (torch.arange(cols, device=like.device) + 0.5) / cols
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    angles = torch.stack([y, x, 2 * y, 2 * x], dim=-1).flatten(0, 1) * torch.pi
+    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)
