@@ -102,8 +102,7 @@ class Scene:
 
     def captions(self) -> list[str]:
         """The scene in words, from the plainest to the fullest."""
-        thing = f"a {self.colour} {self.shape}"
-        where = f"on a {self.background} background"
+        thing, where = self._thing(), f"on {_article(self.background)} background"
         if self.motion in DIRECTIONS:
             ways = [
                 f"moving {self.motion}",
@@ -115,11 +114,15 @@ class Scene:
             ]
         else:
             ways = [self.motion]
-        return [f"{thing} {way} {where}" for way in ways] + [f"{thing} {ways[-1]}"]
+        bare = f"{self.colour} {self.shape} {ways[0]}"
+        return [f"{thing} {way} {where}" for way in ways] + [f"{thing} {ways[-1]}", bare]
 
     def still_caption(self) -> str:
         """The scene as one image."""
-        return f"a {self.colour} {self.shape} on a {self.background} background"
+        return f"{self._thing()} on {_article(self.background)} background"
+
+    def _thing(self) -> str:
+        return f"{_article(self.colour)} {self.shape}"
 
 
 def draw_scene(rng: np.random.Generator, num_frames: int) -> Scene:
@@ -165,6 +168,11 @@ class World:
         return Example(scene.render(num_frames, cell), captions[int(rng.integers(len(captions)))])
 
 
+def _article(word: str) -> str:
+    """The word with "a" or "an" before it."""
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 def _distance(
     shape: str,
     x: Float[np.ndarray, "n h w"],
@@ -196,7 +204,8 @@ def _distance(
 @cache
 def _half_planes(shape: str) -> tuple[np.ndarray, np.ndarray]:
     """Normals and offsets of the lines that bound a triangle or a five-pointed star."""
-    count, offset = {"triangle": (3, 0.5), "star": (5, 0.309)}[shape]
-    angles = np.pi / 2 + 2 * np.pi * np.arange(count) / count
+    # A triangle's base is below its middle; the tips of a star lie opposite to its lines.
+    count, offset, first = {"triangle": (3, 0.5, 0.5), "star": (5, 0.309, -0.5)}[shape]
+    angles = np.pi * (first + 2 * np.arange(count) / count)
     normals = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     return normals, np.full(count, offset, np.float32)

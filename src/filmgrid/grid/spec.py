@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from filmgrid.errors import ConfigError, ShapeError
 
@@ -62,7 +62,7 @@ class Layout:
             )
 
     @classmethod
-    def parse(cls, text: str, gap: int = 0, margin: int | None = None) -> Self:
+    def parse(cls, text: str, gap: int = 0, margin: int | None = None) -> "Layout":
         """Read ``"4x6"``: 4 rows, 6 columns.
 
         Raises:

@@ -1,0 +1,56 @@
+"""The sequences of a dataset as training examples."""
+
+from pathlib import Path
+
+import numpy as np
+
+from filmgrid.data.examples import Example
+from filmgrid.data.manifest import Split
+from filmgrid.data.sequences import SequenceFolder
+from filmgrid.errors import DatasetError
+from filmgrid.grid.spec import CellSize
+
+
+class FolderExamples:
+    """Draws whole sequences, or windows of them for layouts with fewer cells.
+
+    Args:
+        folder: a dataset.
+        split: side of it.
+        cell: size that training expects.
+
+    Raises:
+        DatasetError: if the dataset is damaged, or its cells have another size.
+    """
+
+    def __init__(self, folder: Path, split: Split, cell: CellSize) -> None:
+        self.sequences = SequenceFolder(folder, split)
+        for entry in self.sequences.entries:
+            if entry.cell_size != cell:
+                raise DatasetError(
+                    f"The dataset {folder} has cells of {entry.cell_size} px, the training "
+                    f"{cell}. Build it with --cell {cell.height}, or set cell in the training."
+                )
+
+    def __len__(self) -> int:
+        """Number of sequences."""
+        return len(self.sequences)
+
+    def draw(
+        self, index: int, num_frames: int, cell: CellSize, rng: np.random.Generator
+    ) -> Example:
+        """Read a sequence; ``rng`` places a shorter window in it.
+
+        Raises:
+            DatasetError: if the layout in use has more cells than the sequence has frames.
+        """
+        sequence = self.sequences[index]
+        surplus = len(sequence.frames) - num_frames
+        if surplus < 0:
+            raise DatasetError(
+                f"The sequences of {self.sequences.folder} have {len(sequence.frames)} frames, and "
+                f"a layout of the training needs {num_frames}. Build the dataset with that layout, "
+                "or train on a smaller one."
+            )
+        start = int(rng.integers(surplus + 1))
+        return Example(sequence.frames[start : start + num_frames], sequence.caption)

@@ -1,0 +1,64 @@
+"""The one call that samplers and trainers make."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from filmgrid.grid.spec import Layout
+from filmgrid.models.facts import BackboneFacts
+
+Condition = Mapping[str, Tensor]
+"""Encoded prompts: named tensors whose first axis is the sequence."""
+
+
+class Backbone(ABC):
+    """A network that knows the velocity of noisy cells under a prompt.
+
+    It says what the velocity is and nothing about how to walk along it: samplers do that.
+    Networks that predict noise or clean latents are adapted to velocity inside.
+
+    Attributes:
+        facts: what it states about itself.
+        module: the network with its weights; the only part that trains.
+    """
+
+    facts: BackboneFacts
+    module: nn.Module
+
+    @abstractmethod
+    def encode(self, prompts: Sequence[str]) -> Condition:
+        """Encode one prompt per sequence; ``""`` is the null condition that guidance needs.
+
+        Raises:
+            ConfigError: if a prompt is longer than the model reads.
+        """
+
+    @abstractmethod
+    def velocity(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        condition: Condition,
+        layout: Layout,
+    ) -> Float[Tensor, "b n c h w"]:
+        """Predict ``noise - clean``.
+
+        Args:
+            noisy: cells in latent units, in reading order.
+            sigma: noise level of each cell, in [0, 1]. Backbones whose facts deny
+                ``per_cell_sigma`` get the same number for all cells of a sequence.
+            condition: from :meth:`encode`, one entry per sequence.
+            layout: how the cells stand in their grid.
+        """
+
+    @abstractmethod
+    def with_module(self, module: nn.Module) -> Self:
+        """The same backbone over another network, such as a compiled or distributed one."""
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path) -> None:
+        """Write weights, configuration and facts into a folder."""

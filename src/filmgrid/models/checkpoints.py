@@ -1,0 +1,117 @@
+"""Weights on disk: a diffusers folder with a backbone's facts beside it.
+
+::
+
+    FOLDER/config.json                         architecture
+    FOLDER/diffusion_pytorch_model.safetensors weights
+    FOLDER/filmgrid.json                       facts
+
+A training run (``RUN/checkpoints/step-00001000/model``) is found by its own folder.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from diffusers.models.modeling_utils import ModelMixin
+from pydantic import ValidationError
+from safetensors import SafetensorError
+
+from filmgrid.errors import CheckpointError
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.places import FACTS
+
+Module = TypeVar("Module", bound=ModelMixin)
+
+
+def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = None) -> None:
+    """Write weights, configuration and facts.
+
+    Args:
+        module: a diffusers model.
+        facts: what the backbone states about itself.
+        folder: is made if missing; files in it are replaced.
+        dtype: of the weights in the file, for example ``torch.bfloat16`` to halve it.
+
+    Raises:
+        CheckpointError: if the folder cannot be written.
+    """
+    try:
+        if dtype is not None:
+            clone = type(module).from_config(module.config)
+            clone.load_state_dict(module.state_dict())
+            module = clone.to(dtype)
+        module.save_pretrained(folder)
+        (folder / FACTS).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CheckpointError(
+            f"The weights could not be written to {folder}: {error.strerror or error}. "
+            "Free some space or name another place."
+        ) from error
+
+
+def load_facts(folder: Path) -> BackboneFacts:
+    """Read what a saved backbone states about itself.
+
+    Raises:
+        CheckpointError: if the facts are missing or damaged.
+    """
+    path = folder / FACTS
+    try:
+        return BackboneFacts.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} holds no filmgrid model: it has no {FACTS} that can be read. "
+            "Name a folder that `filmgrid train` made, or mini."
+        ) from error
+    except ValidationError as error:
+        raise CheckpointError(
+            f"{path} is damaged or from another version of filmgrid: {error.errors()[0]['msg']}. "
+            "Copy it again from where the model was trained."
+        ) from error
+
+
+def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) -> Module:
+    """Build a network from its configuration and load its weights, every one of them.
+
+    Raises:
+        CheckpointError: if a file is missing, truncated, or does not fit the configuration.
+    """
+    try:
+        module, info = architecture.from_pretrained(
+            folder, output_loading_info=True, local_files_only=True, low_cpu_mem_usage=False
+        )
+    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
+        raise CheckpointError(_why(folder, error)) from error
+    for kind, keys in info.items():
+        if keys:
+            raise CheckpointError(
+                f"The weights in {folder} do not fit their config.json: {len(keys)} "
+                f"{kind.replace('_', ' ')}, the first is {keys[0]}. "
+                "Copy both files again from the same checkpoint."
+            )
+    return module.to(dtype).eval()
+
+
+def _why(folder: Path, error: Exception) -> str:
+    try:
+        json.loads((folder / "config.json").read_bytes())
+    except OSError:
+        return f"{folder} has no config.json. Copy the whole folder of the checkpoint."
+    except ValueError:
+        return f"{folder / 'config.json'} is not JSON. Copy the whole checkpoint again."
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        return (
+            f"{folder} has no .safetensors file (pickled weights are not read). "
+            "Copy the whole folder of the checkpoint."
+        )
+    text = " ".join(str(error).split())
+    return (
+        f"The weights in {folder} cannot be loaded: {text[:160]}. They may be truncated "
+        f"({weights[0].name} has {weights[0].stat().st_size:,} bytes) or of another model; copy "
+        "the checkpoint again."
+    )
+
+

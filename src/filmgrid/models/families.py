@@ -1,0 +1,40 @@
+"""Which code reads which weights."""
+
+import torch
+
+from filmgrid.errors import CheckpointError
+from filmgrid.models.backbone import Backbone
+from filmgrid.models.checkpoints import load_facts, load_module
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.mini import GridTransformer
+from filmgrid.models.mini_backbone import MiniBackbone
+from filmgrid.models.places import find_model
+from filmgrid.models.text import ByteWords
+
+
+def load_backbone(name: str, dtype: torch.dtype = torch.float32) -> Backbone:
+    """Load a backbone by name or folder, ready to sample.
+
+    Args:
+        name: as :func:`~filmgrid.models.places.find_model` takes it.
+        dtype: of the weights in memory.
+
+    Raises:
+        CheckpointError: if there is no such model or its files do not fit together.
+    """
+    folder = find_model(name)
+    facts = load_facts(folder)
+    match facts.family:
+        case "mini":
+            return mini_backbone(load_module(GridTransformer, folder, dtype), facts)
+        case family:
+            raise CheckpointError(
+                f"{folder} holds a model of the family {family!r}, which this version of filmgrid "
+                "does not know. It knows mini; update filmgrid for more."
+            )
+
+
+def mini_backbone(module: GridTransformer, facts: BackboneFacts) -> MiniBackbone:
+    """A grid transformer with the spelling that it was built for."""
+    words = ByteWords(int(module.config["max_words"]), int(module.config["word_bytes"]))
+    return MiniBackbone(facts, module, words)

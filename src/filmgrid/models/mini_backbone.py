@@ -1,0 +1,59 @@
+"""mini as a backbone: spelled prompts in, velocity out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from filmgrid.grid.spec import Layout
+from filmgrid.models.backbone import Backbone, Condition
+from filmgrid.models.checkpoints import save_module
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.text import ByteWords
+from filmgrid.process.flow import velocity_from_clean
+
+
+@dataclass(frozen=True)
+class MiniBackbone(Backbone):
+    """A :class:`~filmgrid.models.mini.GridTransformer`, which predicts clean cells.
+
+    Args:
+        facts: what is saved beside its weights.
+        module: the transformer, or a wrapper that is called like it.
+        words: how prompts are spelled for it.
+    """
+
+    facts: BackboneFacts
+    module: nn.Module
+    words: ByteWords
+
+    def encode(self, prompts: Sequence[str]) -> Condition:
+        """Spell one prompt per sequence.
+
+        Raises:
+            ConfigError: if a prompt has more words than the model reads.
+        """
+        device = next(self.module.parameters()).device
+        return {"words": self.words.encode(prompts).to(device)}
+
+    def velocity(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        condition: Condition,
+        layout: Layout,
+    ) -> Float[Tensor, "b n c h w"]:
+        """Predict ``(noisy - clean) / sigma``; mini knows its layout from the prompt alone."""
+        clean = self.module(noisy, sigma, condition["words"])
+        return velocity_from_clean(noisy, clean.to(noisy.dtype), sigma)
+
+    def with_module(self, module: nn.Module) -> Self:
+        """The same backbone over another network."""
+        return replace(self, module=module)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write weights, configuration and facts into a folder."""
+        save_module(self.module, self.facts, folder)

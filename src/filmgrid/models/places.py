@@ -1,0 +1,49 @@
+"""Where models are: the shipped one, a folder, or the newest checkpoint of a run. Torch-free."""
+
+from pathlib import Path
+
+from filmgrid.errors import CheckpointError
+
+FACTS = "filmgrid.json"
+SHIPPED = Path(__file__).parent / "weights"
+"""Each folder in it is a model that comes with the package."""
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FACTS}"))
+
+
+def find_model(name: str) -> Path:
+    """Folder of a model's weights.
+
+    Args:
+        name: a shipped model such as ``mini``, the folder of a model, the folder of one
+            checkpoint of a training run, or of the run, whose newest checkpoint is taken.
+
+    Raises:
+        CheckpointError: if there is no such model.
+    """
+    shipped = shipped_models()
+    if name in shipped:
+        return SHIPPED / name
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"There is no model {name!r}: neither a shipped one ({', '.join(shipped) or 'none'}) "
+            "nor a folder. Give the folder of a training run or of saved weights."
+        )
+    newest = newest_checkpoint(folder)
+    for place in (folder, folder / "model", newest and newest / "model"):
+        if place and (place / FACTS).is_file():
+            return place
+    raise CheckpointError(
+        f"{folder} holds no filmgrid model: there is no {FACTS} in it, nor a checkpoint of a "
+        "training run. Name a folder that `filmgrid train` made, or mini."
+    )
+
+
+def newest_checkpoint(run: Path) -> Path | None:
+    """Newest whole checkpoint of a training run, if there is one."""
+    steps = sorted((run / "checkpoints").glob("step-[0-9]*"))
+    return steps[-1] if steps else None

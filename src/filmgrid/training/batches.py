@@ -1,0 +1,114 @@
+"""Batches by number: batch 17 of a run is the same whoever asks for it, and whenever.
+
+Nothing is remembered from one batch to the next, so resuming a run means asking for the next
+number. Free of torch, for worker processes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from filmgrid.data.augment import augment
+from filmgrid.data.examples import Example, ExampleSource
+from filmgrid.data.folder_examples import FolderExamples
+from filmgrid.data.world import World
+from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.grid.spec import Layout
+from filmgrid.training.config import FolderData, NoiseConfig, TrainConfig
+from filmgrid.training.keeping import draw_keep
+from filmgrid.types import FrameArray
+
+BATCH_STREAM, SAMPLE_STREAM = 1, 2
+"""Keep the random streams of a run apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one backward pass sees, before noise."""
+
+    number: int
+    layout: Layout
+    frames: FrameArray
+    prompts: list[str]
+    sigma: Float[np.ndarray, "b n"]
+    keep: Bool[np.ndarray, "b n"]
+
+
+class Batches:
+    """Makes the batches of a run from its configuration.
+
+    Args:
+        config: of the run.
+        sources: one per entry of ``config.data``.
+    """
+
+    def __init__(self, config: TrainConfig, sources: list[ExampleSource]) -> None:
+        self.config = config
+        self.sources = sources
+        self.layouts = [Layout.parse(share.layout) for share in config.layouts]
+
+    def __len__(self) -> int:
+        """More than any run needs; batches do not end."""
+        return 2**62
+
+    def __getitem__(self, number: int) -> Batch:
+        """Make batch ``number``."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, BATCH_STREAM, number])
+        layout = self.layouts[_choose([share.weight for share in config.layouts], rng)]
+        drawn = [
+            self._draw(number * config.batch + place, layout) for place in range(config.batch)
+        ]
+        keep = np.stack([keep for _, keep, _ in drawn])
+        sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
+        return Batch(
+            number,
+            layout,
+            np.stack([example.frames for example, _, _ in drawn]),
+            [example.caption for example, _, _ in drawn],
+            np.where(keep, np.float32(0), sigma),
+            keep,
+        )
+
+    def _draw(self, sample: int, layout: Layout) -> tuple[Example, np.ndarray, float]:
+        """One sequence with the wording of its prompt, its kept cells and its noise level."""
+        config = self.config
+        rng = np.random.default_rng([config.seed, SAMPLE_STREAM, sample])
+        which = _choose([data.weight for data in config.data], rng)
+        source = self.sources[which]
+        index = int(rng.integers(len(source)))
+        example = source.draw(index, layout.num_cells, config.cell_size, rng)
+        frames = augment(example.frames, config.data[which].augment, rng)
+        caption = example.caption
+        if rng.random() < config.caption_dropout:
+            caption = ""
+        if rng.random() < config.wording_probability and caption:
+            wording = Wording.NONE if layout.num_cells == 1 else config.wording
+            caption = describe_layout(caption, layout, wording)
+        keep = draw_keep(layout, config.keep_probability, rng)
+        return Example(frames, caption), keep, draw_sigma(config.noise, rng)
+
+
+def draw_sigma(noise: NoiseConfig, rng: np.random.Generator) -> float:
+    """Draw a noise level in (0, 1): ``sigmoid(N(mean, std))``."""
+    return float(1 / (1 + np.exp(-rng.normal(noise.mean, noise.std))))
+
+
+def open_sources(config: TrainConfig) -> list[ExampleSource]:
+    """Open the data of a run.
+
+    Raises:
+        DatasetError: if a dataset is missing, damaged, or does not fit the run.
+    """
+    return [
+        FolderExamples(data.folder, data.split, config.cell_size)
+        if isinstance(data, FolderData)
+        else World()
+        for data in config.data
+    ]
+
+
+def _choose(weights: list[float], rng: np.random.Generator) -> int:
+    """Index drawn in proportion to its weight."""
+    return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))

@@ -1,0 +1,219 @@
+"""What a training run is: one frozen model for the shell, YAML and Python. Free of torch."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from filmgrid.data.augment_config import AugmentConfig
+from filmgrid.grid.prompts import Wording
+from filmgrid.grid.spec import CellSize, Layout, check_stride
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class WorldData(Settings):
+    """Scenes of the procedural world, as many as wanted."""
+
+    kind: Literal["world"] = "world"
+    weight: float = Field(default=1.0, gt=0)
+    """How often this source is drawn, relative to the others."""
+    augment: AugmentConfig = AugmentConfig()
+    """Changes to each sequence; the world needs none."""
+
+
+class FolderData(Settings):
+    """Sequences of a dataset that ``filmgrid dataset build`` made."""
+
+    kind: Literal["folder"] = "folder"
+    folder: Path
+    """The dataset."""
+    split: Literal["train", "held_out"] = "train"
+    """Which side of it."""
+    weight: float = Field(default=1.0, gt=0)
+    """How often this source is drawn, relative to the others."""
+    augment: AugmentConfig = AugmentConfig()
+    """Changes to each sequence."""
+
+
+Data = Annotated[WorldData | FolderData, Field(discriminator="kind")]
+
+
+class ModelConfig(Settings):
+    """Size of the grid transformer that is trained from scratch."""
+
+    patch: int = Field(default=16, ge=1)
+    """Pixels per token side."""
+    dim: int = Field(default=256, ge=32)
+    """Width of the stream."""
+    depth: int = Field(default=6, ge=1)
+    """Number of blocks."""
+    head_dim: int = Field(default=64, ge=8)
+    """Width of an attention head; divides dim."""
+    max_words: int = Field(default=32, ge=1)
+    """Words of a prompt that are read."""
+    text_depth: int = Field(default=2, ge=0)
+    """Layers of the text encoder."""
+
+    @model_validator(mode="after")
+    def _heads_divide_the_width(self) -> Self:
+        if self.dim % self.head_dim or self.dim % 64:
+            raise ValueError(
+                f"dim {self.dim} is not a multiple of 64 and of head_dim {self.head_dim}. "
+                "Use for example dim 256 with head_dim 64."
+            )
+        return self
+
+
+class LayoutShare(Settings):
+    """A layout to train on, and how often."""
+
+    layout: str = "4x4"
+    """ROWSxCOLS."""
+    weight: float = Field(default=1.0, gt=0)
+    """How often, relative to the other layouts."""
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_can_be_read(cls, value: str) -> str:
+        return str(Layout.parse(value))
+
+
+class LossConfig(Settings):
+    """Base loss and temporal loss."""
+
+    temporal: Literal["grid", "grid-release", "none"] = "grid"
+    """grid: frame differences with the row wrap, weight rising from 0 (GRID's paper);
+    grid-release: constant weight, no row wrap (GRID's released code)."""
+    temporal_weight: float | None = Field(default=None, ge=0)
+    """Final weight of the temporal loss; by default 0.5 for grid and 0.1 for grid-release."""
+    ramp: float = Field(default=0.5, gt=0, le=1)
+    """Share of the training over which the weight rises from 0, linearly; grid only."""
+    sigma_floor: float = Field(default=0.3, ge=0, le=1)
+    """Velocity errors at sigmas below this weigh less, since there the clean prediction is
+    divided by sigma: their weight is (sigma / floor) squared."""
+
+    @property
+    def weight(self) -> float:
+        """Final weight of the temporal loss."""
+        if self.temporal_weight is not None:
+            return self.temporal_weight
+        return {"grid": 0.5, "grid-release": 0.1, "none": 0.0}[self.temporal]
+
+
+class NoiseConfig(Settings):
+    """How noise levels are drawn: ``sigmoid(N(mean, std))``."""
+
+    mean: float = 1.3
+    """Above 0 emphasises high noise, which a grid needs: it repeats its content in every cell."""
+    std: float = Field(default=1.1, gt=0)
+    """1 with mean 0 is the logit-normal of GRID's release."""
+
+
+class OptimConfig(Settings):
+    """Muon for the matrices of the blocks, AdamW for the rest."""
+
+    muon_lr: float = Field(default=0.02, gt=0)
+    """Learning rate of the matrices, per unit of spectral norm."""
+    muon_momentum: float = Field(default=0.95, ge=0, lt=1)
+    """Momentum of Muon, in Nesterov's form."""
+    adamw_lr: float = Field(default=1.2e-3, gt=0)
+    """Learning rate of everything else."""
+    adamw_betas: tuple[float, float] = (0.9, 0.98)
+    """Decay rates of AdamW's moments."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay of the matrices."""
+    warmup_steps: int = Field(default=100, ge=0)
+    """Steps over which learning rates rise from 0."""
+    decay: float = Field(default=0.3, ge=0, le=1)
+    """Share of the training, at its end, over which learning rates fall to 0."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+
+
+class TrainConfig(Settings):
+    """Everything that decides what a training run does; saved with every checkpoint."""
+
+    out: Path
+    """Folder of the run. If it holds checkpoints of the same run, training goes on from there."""
+    name: str = "mini"
+    """Name of the model, for people."""
+    data: tuple[Data, ...] = Field(default=(WorldData(),), min_length=1)
+    """Where sequences come from."""
+    model: ModelConfig = ModelConfig()
+    """Architecture."""
+    layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
+    """Layouts to train on; the first is the model's default."""
+    cell: int = Field(default=64, ge=1)
+    """Height and width of a cell, in pixels."""
+    loss: LossConfig = LossConfig()
+    """What is minimised."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise levels."""
+    keep_probability: float = Field(default=0.5, ge=0, le=1)
+    """Share of sequences in which some cells stay clean, to be conditioned on."""
+    caption_dropout: float = Field(default=0.1, ge=0, le=1)
+    """Share of sequences whose caption is left out, for guidance."""
+    wording: Wording = Wording.PREFIX
+    """How prompts describe the layout."""
+    wording_probability: float = Field(default=0.5, ge=0, le=1)
+    """Share of captions that describe the layout; the others are the content alone."""
+    optim: OptimConfig = OptimConfig()
+    """Optimisers."""
+    steps: int = Field(default=1000, ge=1)
+    """Optimiser steps."""
+    batch: int = Field(default=32, ge=1)
+    """Sequences per process and backward pass."""
+    accumulation: int = Field(default=1, ge=1)
+    """Backward passes per optimiser step."""
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the average of the weights, which is what gets sampled and saved."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+    compile: bool = True
+    """Compile the network; costs a minute per layout at the start, gains 1.2 to 1.5 times."""
+    workers: int = Field(default=1, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps between two lines of the log."""
+    save_every: int = Field(default=500, ge=1)
+    """Steps between two checkpoints; there is always one at the end."""
+    keep_checkpoints: int = Field(default=2, ge=1)
+    """Newest checkpoints that are kept."""
+    validate_every: int = Field(default=500, ge=0)
+    """Steps between two rounds of sample grids; 0 makes none."""
+    validation_prompts: tuple[str, ...] = ()
+    """Prompts of the sample grids; by default captions of the data."""
+    num_steps: int = Field(default=25, ge=1)
+    """Sampling steps of the sample grids, and the model's default."""
+    guidance_scale: float = Field(default=2.0, ge=0)
+    """Guidance of the sample grids, and the model's default."""
+    shift: float = Field(default=3.0, gt=0)
+    """Shift of the sigma schedule in sampling, and the model's default."""
+    fps: float = Field(default=8.0, gt=0)
+    """Frames per second that sequences of this model are shown at."""
+    licence: str = "unknown"
+    """Licence of the weights, an SPDX name where there is one."""
+    seed: int = Field(default=0, ge=0)
+    """Decides weights, data order and noise; the same seed repeats the run on this machine."""
+
+    @model_validator(mode="after")
+    def _cells_hold_whole_tokens(self) -> Self:
+        check_stride(self.cell_size, self.model.patch)
+        return self
+
+    @property
+    def cell_size(self) -> CellSize:
+        """Height and width of a cell, in pixels."""
+        return CellSize(self.cell, self.cell)
+
+    @property
+    def default_layout(self) -> Layout:
+        """The first layout."""
+        return Layout.parse(self.layouts[0].layout)

@@ -1,0 +1,140 @@
+"""A training run from its first step, or its last checkpoint, to its end."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import yaml
+from torch.utils.data import DataLoader, Sampler
+
+from filmgrid.data.files import atomic_path
+from filmgrid.errors import ConfigError
+from filmgrid.models.places import newest_checkpoint
+from filmgrid.training.batches import Batch, Batches, open_sources
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.files import load_config
+from filmgrid.training.log import TrainingLog
+from filmgrid.training.state import TrainState, resume, save_checkpoint, start_state
+from filmgrid.training.step import StepReport, train_step
+from filmgrid.training.validate import validate
+
+log = logging.getLogger(__name__)
+
+MAY_CHANGE = frozenset(
+    "out compile workers device log_every save_every keep_checkpoints validate_every "
+    "validation_prompts".split()
+)
+"""Settings that a resumed run may change, since they do not change what is learned."""
+
+
+def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = None) -> Path:
+    """Train from scratch, or go on from the newest checkpoint in ``config.out``.
+
+    The same configuration run again resumes; a finished run returns at once. Stopping at any
+    moment loses at most the steps since the last checkpoint.
+
+    Args:
+        config: of the run.
+        on_step: called after every optimiser step.
+
+    Returns:
+        The folder of the newest checkpoint; ``model`` in it can be sampled.
+
+    Raises:
+        ConfigError: if the folder holds a run with other settings.
+        DatasetError: if the data cannot be used.
+        CheckpointError: if a checkpoint is damaged or cannot be written.
+    """
+    check_same_run(config)
+    sources = open_sources(config)
+    state = start_state(config)
+    resumed = resume(state)
+    main = state.accelerator.is_main_process
+    if main:
+        _save_config(config)
+    with TrainingLog(config, state.progress.step, quiet=not main) as book:
+        book.begin(state, resumed=resumed)
+        started, before = time.perf_counter(), state.progress.seconds
+        for batches in _step_batches(state, Batches(config, sources)):
+            report = train_step(state, batches)
+            state.progress.seconds = before + time.perf_counter() - started
+            book.step(report)
+            if on_step is not None:
+                on_step(report)
+            finished = report.step == config.steps
+            if config.validate_every and main and _due(report.step, config.validate_every, config):
+                book.validation(report.step, validate(state, sources))
+            if finished or report.step % config.save_every == 0:
+                book.saved(save_checkpoint(state))
+    newest = newest_checkpoint(config.out)
+    assert newest is not None
+    state.accelerator.end_training()
+    return newest
+
+
+def check_same_run(config: TrainConfig) -> None:
+    """Refuse to go on with other settings than the run in the folder began with.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
+    if newest_checkpoint(config.out) is None:
+        return
+    before = load_config(config.out / "config.yaml").model_dump(mode="json")
+    now = config.model_dump(mode="json")
+    changed = [key for key in now if key not in MAY_CHANGE and now[key] != before.get(key)]
+    if changed:
+        key = changed[0]
+        raise ConfigError(
+            f"{config.out} holds a run with other settings: {key} was {before.get(key)!r} and is "
+            f"{now[key]!r} now{f' ({len(changed)} settings differ)' if len(changed) > 1 else ''}. "
+            "Name another --out, or give the same settings to resume."
+        )
+
+
+def _due(step: int, every: int, config: TrainConfig) -> bool:
+    return step == config.steps or step % every == 0
+
+
+def _save_config(config: TrainConfig) -> None:
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    with atomic_path(config.out / "config.yaml") as part:
+        part.write_text(text, encoding="utf-8")
+
+
+class _Numbers(Sampler[int]):
+    """The batch numbers that this process has left to do, in order."""
+
+    def __init__(self, state: TrainState) -> None:
+        self.config, self.step = state.config, state.progress.step
+        self.processes = state.accelerator.num_processes
+        self.rank = state.accelerator.process_index
+
+    def __iter__(self) -> Iterator[int]:
+        accumulation = self.config.accumulation
+        first, end = self.step * accumulation, self.config.steps * accumulation
+        return (number * self.processes + self.rank for number in range(first, end))
+
+
+def _step_batches(state: TrainState, batches: Batches) -> Iterator[list[Batch]]:
+    """The batches of each step that is left."""
+    workers = state.config.workers
+    loader: DataLoader[Batch] = DataLoader(
+        batches,  # pyright: ignore[reportArgumentType]
+        batch_size=None,
+        sampler=_Numbers(state),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        collate_fn=_as_it_is,
+    )
+    group: list[Batch] = []
+    for batch in loader:
+        group.append(batch)
+        if len(group) == state.config.accumulation:
+            yield group
+            group = []
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -1,0 +1,210 @@
+"""The state of a run, and its checkpoints, which are whole or not there.
+
+::
+
+    RUN/config.yaml                        what was asked for
+    RUN/checkpoints/step-00001000/model    averaged weights, ready to sample
+    RUN/checkpoints/step-00001000/state    weights, optimisers, progress
+
+Random numbers need no state: batches and noise are made from the seed and a step's number.
+Nothing here is unpickled: safetensors, and ``weights_only`` for the optimisers.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from diffusers.training_utils import EMAModel
+from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from filmgrid.data.files import atomic_folder
+from filmgrid.data.provenance import current_versions
+from filmgrid.errors import CheckpointError, MediaError
+from filmgrid.models.backbone import Backbone
+from filmgrid.models.checkpoints import save_module
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.families import mini_backbone
+from filmgrid.models.mini import GridTransformer
+from filmgrid.models.places import newest_checkpoint
+from filmgrid.models.precision import choose_dtype
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.optim import Muon, split_parameters
+
+
+class Progress(BaseModel):
+    """How far a run has come."""
+
+    step: int = 0
+    ema_step: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainState:
+    """All that changes while training.
+
+    Args:
+        config: of the run.
+        accelerator: devices and processes.
+        module: the network whose weights are trained.
+        backbone: the call that training makes, over the compiled and distributed network.
+        averaged: a backbone with the averaged weights, for samples and for saving.
+        ema: the average.
+        optimizers: Muon and AdamW.
+        dtype: of the matrix products.
+        progress: steps done.
+    """
+
+    config: TrainConfig
+    accelerator: Accelerator
+    module: GridTransformer
+    backbone: Backbone
+    averaged: Backbone
+    ema: EMAModel
+    optimizers: list[Any]
+    dtype: torch.dtype
+    progress: Progress
+
+
+def start_state(config: TrainConfig) -> TrainState:
+    """Build everything that a run needs, at step 0."""
+    accelerator = Accelerator(cpu=config.device == "cpu")
+    module = _seeded_module(config)
+    facts = facts_of(config)
+    averaged = mini_backbone(_seeded_module(config).eval().requires_grad_(False), facts)
+    averaged.module.to(accelerator.device)
+    dtype = choose_dtype(config.precision, accelerator.device)
+    matrices, rest = split_parameters(module)
+    optim = config.optim
+    optimizers: list[torch.optim.Optimizer] = [
+        Muon(matrices, optim.muon_lr, optim.muon_momentum, optim.weight_decay, dtype),
+        torch.optim.AdamW(rest, optim.adamw_lr, optim.adamw_betas, weight_decay=0.0),
+    ]
+    prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
+    running: nn.Module = prepared
+    if config.compile:
+        running = torch.compile(prepared)  # pyright: ignore[reportAssignmentType]
+    ema = EMAModel(module.parameters(), decay=config.ema, foreach=True)
+    ema.to(accelerator.device)
+    return TrainState(
+        config,
+        accelerator,
+        module,
+        mini_backbone(module, facts).with_module(running),
+        averaged,
+        ema,
+        prepared_optimizers,
+        dtype,
+        Progress(),
+    )
+
+
+def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneFacts:
+    """What the model of a run states about itself."""
+    return BackboneFacts(
+        family="mini",
+        name=config.name,
+        layout=str(config.default_layout),
+        trained_layouts=tuple(share.layout for share in config.layouts),
+        cell=tuple(config.cell_size),
+        stride=config.model.patch,
+        has_text=config.caption_dropout < 1,
+        per_cell_sigma=config.keep_probability > 0,
+        wording=config.wording,
+        num_steps=config.num_steps,
+        guidance_scale=config.guidance_scale,
+        shift=config.shift,
+        fps=config.fps,
+        licence=config.licence,
+        training={
+            "config": config.model_dump(mode="json", exclude={"out"}),
+            "progress": (progress or Progress()).model_dump(),
+        },
+        versions=current_versions(),
+    )
+
+
+def copy_average(state: TrainState) -> Backbone:
+    """Bring the averaged backbone up to date."""
+    state.ema.copy_to(state.averaged.module.parameters())
+    return state.averaged
+
+
+def save_checkpoint(state: TrainState) -> Path:
+    """Write a checkpoint under a temporary name, rename it, and delete the oldest.
+
+    Raises:
+        CheckpointError: if it cannot be written; earlier checkpoints stay.
+    """
+    folder = state.config.out / "checkpoints" / f"step-{state.progress.step:08d}"
+    if state.accelerator.is_main_process:
+        averaged = copy_average(state)
+        facts = facts_of(state.config, state.progress)
+        try:
+            with atomic_folder(folder, may_replace=lambda _: True) as part:
+                save_module(averaged.module, facts, part / "model")
+                _save_training(state, part / "state")
+        except MediaError as error:
+            raise CheckpointError(f"The checkpoint was not saved: {error}") from error
+        kept = state.config.keep_checkpoints
+        for old in sorted(folder.parent.glob("step-[0-9]*"))[:-kept]:
+            shutil.rmtree(old, ignore_errors=True)
+    state.accelerator.wait_for_everyone()
+    return folder
+
+
+def resume(state: TrainState) -> bool:
+    """Go to the newest checkpoint of the run, if there is one.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    folder = newest_checkpoint(state.config.out)
+    if folder is None:
+        return False
+    training = folder / "state"
+    try:
+        state.module.load_state_dict(load_file(training / "weights.safetensors"))
+        averages = load_file(training / "average.safetensors")
+        for index, optimizer in enumerate(state.optimizers):
+            saved = torch.load(training / f"optimizer-{index}.pt", weights_only=True)
+            optimizer.load_state_dict(saved)
+        state.progress = Progress.model_validate_json((training / "progress.json").read_bytes())
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        text = " ".join(str(error).split())[:160]
+        raise CheckpointError(
+            f"The checkpoint {folder} is damaged ({text}). Delete that folder to go on from the "
+            "one before, or name another --out to begin again."
+        ) from error
+    names = [name for name, _ in state.module.named_parameters()]
+    state.ema.load_state_dict(
+        {
+            "optimization_step": state.progress.ema_step,
+            "shadow_params": [averages[name].to(state.accelerator.device) for name in names],
+        }
+    )
+    return True
+
+
+def _save_training(state: TrainState, folder: Path) -> None:
+    folder.mkdir()
+    save_file(state.module.state_dict(), folder / "weights.safetensors")
+    names = [name for name, _ in state.module.named_parameters()]
+    averages = dict(zip(names, state.ema.shadow_params, strict=True))
+    save_file(averages, folder / "average.safetensors")
+    for index, optimizer in enumerate(state.optimizers):
+        torch.save(optimizer.state_dict(), folder / f"optimizer-{index}.pt")
+    (folder / "progress.json").write_text(state.progress.model_dump_json(), encoding="utf-8")
+
+
+def _seeded_module(config: TrainConfig) -> GridTransformer:
+    """Fresh weights from the run's seed, leaving the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return GridTransformer(**config.model.model_dump())

@@ -1,0 +1,105 @@
+"""One optimiser step: noise, velocity, losses, gradients."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from filmgrid.process.flow import add_noise, velocity_of
+from filmgrid.process.noise import seeded_noise
+from filmgrid.training.batches import Batch
+from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
+from filmgrid.training.optim import learning_rate_factor
+from filmgrid.training.state import TrainState
+
+NOISE_STREAM = 0x9E3779B97F4A7C15
+"""Spreads seed and batch number over the 63 bits of a noise seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one optimiser step did.
+
+    Args:
+        step: number of the step, from 1.
+        base: base loss.
+        temporal: temporal loss, unweighted.
+        grad_norm: norm of the gradient before it was clipped.
+        lr_factor: learning rates relative to their highest.
+        sequences: sequences seen in the step, by all processes.
+    """
+
+    step: int
+    base: float
+    temporal: float
+    grad_norm: float
+    lr_factor: float
+    sequences: int
+
+
+def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
+    """Accumulate the gradients of some batches, then move the weights once."""
+    config, accelerator = state.config, state.accelerator
+    step = state.progress.step
+    factor = learning_rate_factor(
+        step, config.steps, config.optim.warmup_steps, config.optim.decay
+    )
+    for optimizer in state.optimizers:
+        optimizer.zero_grad(set_to_none=True)
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * factor
+    base_sum, temporal_sum = 0.0, 0.0
+    state.module.train()
+    for index, batch in enumerate(batches):
+        last = index == len(batches) - 1
+        wait = nullcontext() if last else accelerator.no_sync(_wrapped(state))
+        with wait:
+            base, temporal = losses_of(state, batch)
+            weight = config.loss.weight
+            if config.loss.temporal == "grid":
+                weight = ramp_weight(step, config.steps, weight, config.loss.ramp)
+            accelerator.backward((base + weight * temporal) / len(batches))
+        base_sum += float(base.detach())
+        temporal_sum += float(temporal.detach())
+    norm = accelerator.clip_grad_norm_(state.module.parameters(), config.optim.clip_norm)
+    for optimizer in state.optimizers:
+        optimizer.step()
+    state.ema.step(state.module.parameters())
+    state.progress.step += 1
+    state.progress.ema_step = state.ema.optimization_step
+    return StepReport(
+        state.progress.step,
+        base_sum / len(batches),
+        temporal_sum / len(batches),
+        float(norm) if norm is not None else float("nan"),
+        factor,
+        len(batches) * config.batch * accelerator.num_processes,
+    )
+
+
+def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Base and temporal loss of a batch."""
+    device = state.accelerator.device
+    frames = torch.from_numpy(batch.frames).to(device)
+    clean = frames.movedim(-1, 2).float() / 127.5 - 1
+    seed = (state.config.seed * NOISE_STREAM + batch.number) % 2**63
+    noise = seeded_noise([seed], tuple(clean.shape), device)[0]
+    sigma = torch.from_numpy(batch.sigma).to(device)
+    keep = torch.from_numpy(batch.keep).to(device)
+    condition = state.backbone.encode(batch.prompts)
+    noisy = add_noise(clean, noise, sigma)
+    with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
+        velocity = state.backbone.velocity(noisy, sigma, condition, batch.layout)
+    residual = residual_of(
+        velocity, velocity_of(clean, noise), sigma, keep, state.config.loss.sigma_floor
+    )
+    wrap = state.config.loss.temporal != "grid-release"
+    return base_loss(residual, keep), temporal_loss(residual, keep, batch.layout, wrap)
+
+
+def _wrapped(state: TrainState) -> torch.nn.Module:
+    """The network as accelerate prepared it, under the compiler."""
+    running = state.backbone.module
+    return getattr(running, "_orig_mod", running)

@@ -1,0 +1,127 @@
+"""Sample grids while training: what a person looks at, and their health."""
+
+import logging
+import numpy as np
+import torch
+
+from filmgrid.data.examples import ExampleSource
+from filmgrid.data.export import save_image
+from filmgrid.data.mosaics import pack_image
+from filmgrid.data.provenance import Provenance
+from filmgrid.data.titled import with_titles
+from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.grid.reference import Reference, from_image
+from filmgrid.grid.spec import Layout
+from filmgrid.metrics.health import HealthReport, measure_health
+from filmgrid.process.noise import seeded_noise
+from filmgrid.sampling.guidance import guided
+from filmgrid.sampling.loop import sample
+from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.state import TrainState, copy_average
+from filmgrid.types import FrameArray
+
+log = logging.getLogger(__name__)
+VALIDATION_STREAM = 3
+MAX_PICTURES = 4
+
+
+def validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
+    """Sample with the averaged weights; write one picture and return the health.
+
+    Each column is one example: the data, its caption alone, and its first frame kept. A failing
+    validation never ends a run: it is logged.
+
+    Args:
+        state: of the run.
+        sources: the data of the run; held-out sequences where there are any.
+
+    Returns:
+        Numbers for the log; empty if something failed.
+    """
+    try:
+        return _validate(state, sources)
+    except Exception:  # whatever it is, hours of training are worth more
+        log.exception("The sample grids of step %d failed; training goes on.", state.progress.step)
+        return {}
+
+
+def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
+    config, layout = state.config, state.config.default_layout
+    examples = _examples(config, sources, layout)
+    real = np.stack([frames for frames, _ in examples])
+    captions = [caption for _, caption in examples]
+    first = torch.from_numpy(real[:, 0]).movedim(-1, 1).float() / 127.5 - 1
+    first = first.to(state.accelerator.device)
+    rows = {
+        "data": real,
+        "from the caption": _sample(state, captions, layout, None),
+        "first frame kept": _sample(state, captions, layout, from_image(first, layout)),
+    }
+    grids = [
+        np.concatenate([pack_image(frames, layout) for frames in sequences], axis=1)
+        for sequences in rows.values()
+    ]
+    picture = with_titles(grids, list(rows))
+    folder = config.out / "samples"
+    save_image(
+        picture, folder / f"step-{state.progress.step:08d}.png", Provenance(kind="image")
+    )
+    made = [measure_health(frames, layout) for frames in rows["from the caption"]]
+    truth = [measure_health(frames, layout) for frames in real]
+    return {**_summary("samples", made), **_summary("data", truth)}
+
+
+def _examples(
+    config: TrainConfig, sources: list[ExampleSource], layout: Layout
+) -> list[tuple[FrameArray, str]]:
+    """The same examples at every validation."""
+    count = len(config.validation_prompts) or MAX_PICTURES
+    chosen = []
+    for place in range(min(count, MAX_PICTURES)):
+        rng = np.random.default_rng([config.seed, VALIDATION_STREAM, place])
+        source = sources[place % len(sources)]
+        index = int(rng.integers(len(source)))
+        example = source.draw(index, layout.num_cells, config.cell_size, rng)
+        prompts = config.validation_prompts
+        chosen.append((example.frames, prompts[place] if prompts else example.caption))
+    return chosen
+
+
+@torch.inference_mode()
+def _sample(
+    state: TrainState, captions: list[str], layout: Layout, reference: Reference | None
+) -> FrameArray:
+    config, backbone = state.config, copy_average(state)
+    device = state.accelerator.device
+    prompts = [
+        describe_layout(caption, layout, _wording(config)) if caption else ""
+        for caption in captions
+    ]
+    null = backbone.encode([""] * len(prompts))
+    velocity_of = guided(backbone, backbone.encode(prompts), layout, config.guidance_scale, null)
+    shape = (layout.num_cells, 3, *config.cell_size)
+    noise = seeded_noise(range(len(prompts)), shape, device)
+    sigmas = plan_sigmas(config.num_steps, config.shift)
+    latents = noise
+    with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
+        for reached in sample(
+            velocity_of, noise, sigmas, reference, backbone.facts.per_cell_sigma
+        ):
+            latents = reached.noisy
+    pixels = (latents.clamp(-1, 1) + 1) * 127.5
+    return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
+
+
+def _wording(config: TrainConfig) -> Wording:
+    return config.wording if config.wording_probability > 0 else Wording.NONE
+
+
+def _summary(of: str, reports: list[HealthReport]) -> dict[str, float]:
+    return {
+        f"{of}/score": float(np.mean([report.score for report in reports])),
+        f"{of}/order": float(np.mean([report.order_score for report in reports])),
+        f"{of}/frozen": float(np.mean([report.frozen_share for report in reports])),
+        f"{of}/grain": float(np.mean([report.grain for report in reports])),
+        f"{of}/seams": float(np.mean([report.seam_energy or 0.0 for report in reports])),
+    }
