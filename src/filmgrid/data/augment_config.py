@@ -1,12 +1,12 @@
 """How far augmentation may go. Free of torch."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from filmgrid.settings import Settings
 
 
-class AugmentConfig(BaseModel):
+class AugmentConfig(Settings):
     """How far a sequence may be moved; every amount is the largest, and 0 turns it off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     flip: float = Field(default=0.0, ge=0, le=1)
     """Probability of a mirror image, left to right. Captions that name a side become wrong."""

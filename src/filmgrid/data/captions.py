@@ -109,7 +109,8 @@ class _Table:
         self.used: set[str] = set()
         self.line_of: dict[str, int] = {}
         self._text_of: dict[str, str] = {}
-        for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        # Not splitlines, which also breaks at characters that JSON strings may hold (U+2028).
+        for number, line in enumerate(_read_text(path).split("\n"), start=1):
             if line.strip():
                 name, text = _read_line(line, f"{path}, line {number}")
                 if name in self.line_of:

@@ -1,61 +1,37 @@
-"""What a dataset is made of: one frozen model for the shell, YAML and Python. Free of torch."""
+"""What a dataset is made of: one frozen model for the shell, YAML and Python.
+
+Free of torch, numpy and Pillow, so that help screens come at once.
+"""
 
 import re
 import string
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.settings import Settings
 
 Fit = Literal["crop", "pad", "resize"]
 TEMPLATE_FIELDS = ("stem", "parent", "group")
 
 
-def explain(error: ValidationError) -> str:
-    """Say in one line what a pydantic model did not accept, where, and what arrived instead."""
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "value_error":
-        return f"{place}: {message}" if place else message
-    if first["type"] == "extra_forbidden":
-        return f"{place} is not a known key. Check its spelling, or leave it out."
-    if first["type"] == "missing":
-        return f"{place} is missing."
-    return f"{place}: {message} (got {first['input']!r})."
-
-
-def parse_cell(text: int | str) -> CellSize:
-    """Read ``64`` (square) or ``"48x64"`` (48 high, 64 wide), in pixels.
-
-    Raises:
-        ValueError: if it is neither, or a side is 0.
-    """
-    match = re.fullmatch(r"\s*(\d{1,5})(?:\s*[x×X*]\s*(\d{1,5}))?\s*", str(text))
-    size = match and CellSize(int(match[1]), int(match[2] or match[1]))
-    if not size or min(size) < 1:
-        raise ValueError(
-            f"{text!r} is not the size of a cell. Write a number of pixels such as 64, "
-            "or HEIGHTxWIDTH such as 48x64."
-        )
-    return size
-
-
-class DatasetConfig(BaseModel):
+class DatasetConfig(Settings):
     """Which sources become which sequences, and where they go.
 
     Every combination that cannot work is refused here, before a file is opened.
+
+    Raises:
+        ConfigError: if a key is unknown or missing, or a value does not fit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    sources: tuple[Path, ...] = Field(min_length=1)
+    # One help line each: help screens keep line breaks.
+    sources: tuple[Path, ...]
     """Videos, folders of frames, strips, or folders that hold any of these at any depth."""
 
     out: Path
-    """Folder of the new dataset; it must not exist or be empty, unless overwrite is set."""
+    """Folder of the new dataset; it must be new or empty, unless overwrite is set."""
 
     layout: str = "4x4"
     """ROWSxCOLS of the grid that one sequence fills."""
@@ -67,16 +43,16 @@ class DatasetConfig(BaseModel):
     """Source frames from one frame of a sequence to the next; 1 takes every frame."""
 
     step: int | None = Field(default=None, ge=1)
-    """Source frames from the start of one sequence to the start of the next; by default
-    frames x stride, so that sequences do not overlap."""
+    """Source frames from the start of one sequence to the next; by default they do not overlap."""
+
+    held_out_step: int | None = Field(default=None, ge=1)
+    """As step, for held-out sequences; by default they do not overlap, so that each counts once."""
 
     tail: Literal["drop", "back"] = "drop"
-    """What becomes of the frames after the last whole sequence: dropped, or covered by one
-    more sequence that is moved back so as to end with the source (it overlaps the one before)."""
+    """Frames after the last whole sequence: drop them, or add a sequence moved back over them."""
 
     fit: Fit | None = None
-    """How frames of another size become cells: crop the middle, pad to the shape, or resize
-    (which distorts). Without it other sizes are refused."""
+    """How frames of another size become cells: crop, pad or resize; by default they may not."""
 
     mosaic: str | None = None
     """ROWSxCOLS of clips inside every frame of the sources, if each frame is a grid of clips."""
@@ -88,29 +64,25 @@ class DatasetConfig(BaseModel):
     """Pixels around a mosaic; by default as many as between its clips."""
 
     strip_width: int | None = Field(default=None, ge=1)
-    """Width of one frame, in pixels, if images are strips: frames side by side."""
+    """Width of one frame in pixels, if images are strips: frames side by side."""
 
     captions: Path | None = None
-    """A metadata.jsonl kept away from the sources; each line has file_name (a source, or a
-    folder of sources, relative to where the search began) and text."""
+    """A metadata.jsonl (lines of file_name, text) kept away from the sources it names."""
 
     caption_template: str | None = None
-    """Caption of sources that have no other, made from {stem}, {parent} and {group}."""
+    """Caption of sources without another, made from {stem}, {parent} and {group}."""
 
     group: str | None = None
-    """Regular expression with one pair of parentheses, searched in the path of a source
-    relative to where the search began (a clip of a mosaic is PATH#CELL); what it captures is
-    the group, and a group is never split. By default every clip is its own group."""
+    r"""Regular expression whose (...) in a source's path is its group: 'person(\d+)_'."""
 
     group_divide: int | None = Field(default=None, ge=1)
     """Divide a numeric group by this, without the rest: with 8, files 0-7 are group 0."""
 
     held_out_fraction: float = Field(default=0.0, ge=0.0, lt=1.0)
-    """Share of the groups to hold out, drawn by a hash of seed and group: adding sources
-    moves no group to the other side."""
+    """Share of the groups to hold out; a group stays on its side when sources are added."""
 
     held_out_groups: tuple[str, ...] = ()
-    """Groups to hold out by name, instead of by share."""
+    """Groups to hold out by name, instead of by share; without group, a source is its own."""
 
     seed: int = 0
     """Draws the held-out groups; nothing else is random."""
@@ -123,6 +95,15 @@ class DatasetConfig(BaseModel):
 
     overwrite: bool = False
     """Replace the dataset that is already in the output folder."""
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _at_least_one_source(cls, value: object) -> object:
+        if isinstance(value, str | Path):
+            return (value,)
+        if not value:
+            raise ValueError("there is none. Give videos, folders of frames, or strips.")
+        return value
 
     @field_validator("layout")
     @classmethod
@@ -137,7 +118,7 @@ class DatasetConfig(BaseModel):
     @field_validator("cell")
     @classmethod
     def _cell_can_be_read(cls, value: int | str) -> int | str:
-        parse_cell(value)
+        CellSize.parse(value)
         return value
 
     @field_validator("caption_template")
@@ -173,7 +154,7 @@ class DatasetConfig(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _options_agree(self) -> Self:
+    def _options_agree(self) -> "DatasetConfig":
         if self.mosaic and self.strip_width:
             raise ValueError(
                 "mosaic and strip_width cannot be used together: frames are either cut out of "
@@ -194,6 +175,11 @@ class DatasetConfig(BaseModel):
                 "held_out_fraction and held_out_groups cannot be used together. "
                 "Hold out a share of the groups, or name them."
             )
+        if self.held_out_step and not (self.held_out_fraction or self.held_out_groups):
+            raise ValueError(
+                "held_out_step means nothing when nothing is held out. "
+                "Add held_out_fraction or held_out_groups."
+            )
         return self
 
     @property
@@ -204,7 +190,7 @@ class DatasetConfig(BaseModel):
     @property
     def cell_size(self) -> CellSize:
         """Height and width of one frame of a sequence, in pixels."""
-        return parse_cell(self.cell)
+        return CellSize.parse(self.cell)
 
     @property
     def mosaic_layout(self) -> Layout | None:
@@ -222,3 +208,7 @@ class DatasetConfig(BaseModel):
     def window_step(self) -> int:
         """Source frames from the start of one sequence to the start of the next."""
         return self.step or self.grid_layout.num_cells * self.stride
+
+    def for_held_out(self) -> "DatasetConfig":
+        """The same, with the step of held-out sequences."""
+        return self.model_copy(update={"step": self.held_out_step})

@@ -10,10 +10,9 @@ import numpy as np
 from PIL import Image
 
 from filmgrid.data.animations import MAX_GIF_FPS, save_gif, save_webp
-from filmgrid.data.files import atomic_path, check_folder
+from filmgrid.data.files import atomic_path, check_folder, check_place
 from filmgrid.data.folder_writer import folder_writer, may_replace_export
 from filmgrid.data.gate import FrameGate, FrameWriter, check_numbers
-from filmgrid.data.images import check_pixels
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.provenance import Provenance, exif, png_text, short_json
 from filmgrid.data.sprites import check_picture, save_sprites, square_layout
@@ -47,8 +46,8 @@ def check_output(
 
     Raises:
         ConfigError: if the suffix is unknown, or a number does not fit the format.
-        MediaError: if other files are in the way: in the folder, in place of a folder, or as
-            the picture of a sprite sheet.
+        MediaError: if the place cannot be written, or other files are in the way: in the
+            folder, in place of a folder, or as the picture of a sprite sheet.
         ShapeError: if the frames do not fill the layout of a grid.
     """
     check_numbers(fps, scale)
@@ -62,6 +61,7 @@ def check_output(
             f"{' '.join(_TARGETS)}, or a name that ends with / for a folder of PNG frames."
         )
     target = _TARGETS[suffix]
+    check_place(path)
     if num_frames > 1 and target == "jpeg":
         raise ConfigError(
             f"{num_frames} frames do not go into one {suffix}, which holds one picture. "
@@ -116,22 +116,22 @@ def save_sequence(
     """
     target = check_output(out, num_frames=len(frames), fps=fps, layout=layout, scale=scale)
     out = Path(out)
+    told = provenance.model_copy(update={"num_frames": len(frames)})
+    if layout is not None:
+        told = told.model_copy(update={"layout": str(layout)})
     if target == "video" or target == "folder":
-        told = provenance.model_copy(update={"num_frames": len(frames)})
-        if layout is not None:
-            told = told.model_copy(update={"layout": str(layout)})
         with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:
             for frame in frames:
                 writer.write(frame)
         return [out]
     gate = FrameGate(out, scale)
-    frames = np.stack([gate.admit(frame) for frame in frames]) if len(frames) else frames
+    enlarged = [gate.admit(frame) for frame in frames]
     gate.check_not_empty()
-    told = provenance.model_copy(
+    frames = np.stack(enlarged)
+    told = told.model_copy(
         update={
             "kind": "sequence",
             "cell": frames.shape[1:3],
-            "num_frames": len(frames),
             "fps": fps,
             "scale": scale,
             "pad": None,
@@ -204,7 +204,6 @@ def save_image(image: ImageArray, out: Path, provenance: Provenance) -> Path:
 
 def _save_still(image: ImageArray, out: Path, told: Provenance) -> Path:
     target = _TARGETS.get(out.suffix.lower())
-    check_pixels(out, image.shape[0], image.shape[1])
     with atomic_path(out) as part:
         picture = Image.fromarray(image)
         if target == "png":

@@ -34,6 +34,21 @@ def writing(final: Path) -> Iterator[None]:
         raise MediaError(_sentence(final, error)) from error
 
 
+def check_place(final: Path) -> None:
+    """Refuse a file or folder name that could not be written, before any work is done for it.
+
+    An empty file is made beside it, or in the nearest folder above that exists, and deleted.
+
+    Raises:
+        MediaError: if a part of the path is a file, the folder is read-only, or the disk is full.
+    """
+    folder = next(up for up in final.absolute().parents if os.path.lexists(up))
+    trial = _beside(folder / final.name, "part")
+    with writing(final):
+        trial.touch()
+        trial.unlink()
+
+
 @contextmanager
 def atomic_path(final: Path) -> Iterator[Path]:
     """Give a temporary name beside ``final`` that takes its place when the body succeeds.
@@ -98,20 +113,22 @@ def check_folder(final: Path, may_replace: Callable[[Path], bool] = is_empty) ->
         MediaError: if it is a file, the current folder, or holds what may not be replaced.
     """
     final = final.resolve()
-    if not final.exists():
-        return
-    if not final.is_dir():
-        raise MediaError(f"{final} is a file; name a folder that does not exist yet.")
-    if final == Path.cwd() or final in Path.cwd().parents:
-        raise MediaError(
-            f"{final} is the folder you are in, which cannot be replaced as a whole. "
-            f"Name a new folder inside it, for example {final.name or 'out'}-frames/."
-        )
-    if not may_replace(final):
-        raise MediaError(
-            f"{final} already holds other files, which would be mixed with the new ones. "
-            "Name a new or empty folder; only an earlier export of filmgrid is replaced."
-        )
+    if final.exists():
+        if not final.is_dir():
+            raise MediaError(f"{final} is a file; name a folder that does not exist yet.")
+        if final == Path.cwd() or final in Path.cwd().parents:
+            raise MediaError(
+                f"{final} is the folder you are in, which cannot be replaced as a whole. "
+                f"Name a new folder inside it, for example {final.name or 'out'}-frames/."
+            )
+        with writing(final):
+            may_go = may_replace(final)
+        if not may_go:
+            raise MediaError(
+                f"{final} already holds other files, which would be mixed with the new ones. "
+                "Name a new or empty folder; only an earlier export of filmgrid is replaced."
+            )
+    check_place(final)
 
 
 def _swap(part: Path, final: Path) -> None:
@@ -140,7 +157,7 @@ def _sentence(final: Path, error: OSError) -> str:
         )
     if error.errno in _FORBIDDEN:
         return (
-            f"{final} could not be written: {final.parent} is read-only or not yours to write. "
+            f"{final} could not be written: its folder is read-only or not yours to write. "
             "Name another place."
         )
     if error.errno in (errno.ENOTDIR, errno.EEXIST):

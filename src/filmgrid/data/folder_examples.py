@@ -10,6 +10,9 @@ from filmgrid.data.sequences import SequenceFolder
 from filmgrid.errors import DatasetError
 from filmgrid.grid.spec import CellSize
 
+CACHE_BYTES = 2**29
+"""Decoded sequences that are kept in memory, since a training reads each many times."""
+
 
 class FolderExamples:
     """Draws whole sequences, or windows of them for layouts with fewer cells.
@@ -24,7 +27,7 @@ class FolderExamples:
     """
 
     def __init__(self, folder: Path, split: Split, cell: CellSize) -> None:
-        self.sequences = SequenceFolder(folder, split)
+        self.sequences = SequenceFolder(folder, split, cache_bytes=CACHE_BYTES)
         for entry in self.sequences.entries:
             if entry.cell_size != cell:
                 raise DatasetError(

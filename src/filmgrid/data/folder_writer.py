@@ -11,6 +11,8 @@ from filmgrid.data.gate import FrameGate, FrameWriter, check_numbers
 from filmgrid.data.provenance import SIDECAR, Provenance, read_provenance
 from filmgrid.types import ImageArray
 
+_LEFT_BY_DESKTOPS = {".DS_Store", "Thumbs.db", "desktop.ini"}
+
 
 @contextmanager
 def folder_writer(
@@ -40,7 +42,7 @@ def folder_writer(
 
 def may_replace_export(folder: Path) -> bool:
     """Whether a folder is empty, or holds an earlier export of filmgrid and nothing else."""
-    names = {path.name for path in folder.iterdir()}
+    names = {path.name for path in folder.iterdir()} - _LEFT_BY_DESKTOPS
     frames = names - {SIDECAR}
     numbered = {f"{index:05d}.png" for index in range(len(frames))}
     return not names or (frames == numbered and read_provenance(folder) is not None)

@@ -119,7 +119,7 @@ def split_notes(
     if across:
         dropped, kept = across[0]
         yield (
-            f"{len(across)} sequences occur on both sides of the split, the first in "
+            f"{len(across)} sequence(s) occur on both sides of the split, the first in "
             f"{dropped.source} and {kept.source}; they are kept on the held-out side only. Put "
             "sources that share material into one group."
         )

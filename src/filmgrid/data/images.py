@@ -1,5 +1,6 @@
-"""Pictures read with Pillow: stills, animations, stacks of pages; always 8-bit sRGB."""
+"""Pictures read with Pillow, always as 8-bit sRGB."""
 
+import os
 import struct
 import warnings
 import zlib
@@ -28,8 +29,8 @@ SUFFIXES = frozenset(
 
 # Pillow's readers raise whatever their parsing runs into.
 _DAMAGE = (
-    *(OSError, SyntaxError, ValueError, EOFError, IndexError),
-    *(struct.error, zlib.error, OverflowError),
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, RuntimeError),
+    *(struct.error, zlib.error, ArithmeticError),
 )
 
 
@@ -67,7 +68,9 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError as error:
         raise MediaError(_too_large(path)) from error
     except _DAMAGE as error:
-        raise MediaError(f"{path} is a damaged picture or cut short: {error}.") from error
+        raise MediaError(
+            f"{path} is a damaged picture or cut short. Copy or download it again."
+        ) from error
 
 
 def check_pixels(path: Path, height: int, width: int) -> None:
@@ -98,43 +101,6 @@ def read_image(path: Path) -> ImageArray:
                 "picture is needed. Give it as --video, or save the frame you mean as a PNG."
             )
         return to_rgb(path, ImageOps.exif_transpose(image))
-
-
-def iter_animation(path: Path, wanted: range, own_fps: float | None) -> Iterator[ImageArray]:
-    """Frames of an animation, or pages of a stack, one at a time.
-
-    Args:
-        path: the file.
-        wanted: indices of the frames to give.
-        own_fps: rate at which filmgrid wrote the file, if it did. Its encoders merge frames
-            that equal the one before into a longer one, which is undone here.
-    """
-    with open_picture(path) as image:
-        index = 0
-        for stored in range(getattr(image, "n_frames", 1)):
-            image.seek(stored)
-            image.load()
-            duration = image.info.get("duration", 0) / 1000
-            frame: ImageArray | None = None
-            for _ in range(max(1, round(duration * own_fps)) if own_fps else 1):
-                if index in wanted:
-                    frame = to_rgb(path, image) if frame is None else frame
-                    yield frame
-                index += 1
-                if index >= wanted.stop:
-                    return
-
-
-def frame_durations(path: Path) -> list[float]:
-    """Seconds for which each stored frame of an animation is shown; 0 where it does not say."""
-    with open_picture(path) as image:
-        durations = []
-        for stored in range(getattr(image, "n_frames", 1)):
-            image.seek(stored)
-            if image.format == "WEBP":  # the only one that tells the duration on decoding
-                image.load()
-            durations.append(image.info.get("duration", 0) / 1000)
-        return durations
 
 
 def to_rgb(path: Path, image: Image.Image) -> ImageArray:
@@ -170,15 +136,19 @@ def check_file(path: Path) -> None:
 
 
 def check_exists(path: Path) -> None:
-    """Refuse a path that is missing or an empty file.
+    """Refuse a path that is missing, may not be read, or is an empty file or a device.
 
     Raises:
         MediaError: naming which.
     """
-    if not path.exists():
-        missing = next((folder for folder in reversed(path.parents) if not folder.exists()), None)
+    if not os.path.exists(path):  # Path.exists raises where a folder may not be searched
+        missing = next((up for up in reversed(path.parents) if not os.path.exists(up)), None)
         where = f": there is no folder {missing}" if missing else ""
         raise MediaError(f"{path} does not exist{where}. Check the spelling.")
+    if not os.access(path, os.R_OK):
+        raise MediaError(f"{path} may not be read. Change its rights or copy it.")
+    if not (path.is_dir() or path.is_file()):  # reading a pipe or a device could wait for ever
+        raise MediaError(f"{path} is neither a file nor a folder. Save what it gives to a file.")
     if path.is_file() and path.stat().st_size == 0:
         raise MediaError(f"{path} is empty (0 bytes). Copy or download it again.")
 

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from filmgrid.data.config import explain
 from filmgrid.errors import DatasetError
 from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.settings import explain
 from filmgrid.types import FrameArray
 
 MANIFEST = "manifest.jsonl"
@@ -69,7 +69,7 @@ class Entry(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _frames_fill_the_grid(self) -> Self:
+    def _frames_fill_the_grid(self) -> "Entry":
         cells = Layout.parse(self.layout).num_cells
         if len(self.indices) != cells:
             raise ValueError(
@@ -116,12 +116,13 @@ def load_manifest(folder: Path) -> list[Entry]:
         folder: the dataset, which holds ``manifest.jsonl``.
 
     Raises:
-        DatasetError: if there is no manifest, it is empty, or a line is damaged; the message
-            has the line's number.
+        DatasetError: if there is no manifest, it is empty, a line is damaged, or a group is on
+            both sides of the split; the message has the line's number.
     """
     path = folder / MANIFEST
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines, which also breaks at characters that captions may hold (U+2028).
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise DatasetError(
             f"{folder} is not a dataset: it has no {MANIFEST}. "
@@ -131,17 +132,25 @@ def load_manifest(folder: Path) -> list[Entry]:
         raise DatasetError(f"{path} cannot be read: {error}.") from error
     entries: list[Entry] = []
     line_of: dict[str, int] = {}
+    side_of: dict[str, Split] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             entry = Entry.model_validate_json(line)
         except ValidationError as error:
-            raise DatasetError(f"{path}, line {number}: {explain(error)}") from error
+            raise DatasetError(
+                f"{path}, line {number}: {explain(error, Entry.model_fields)}"
+            ) from error
         if entry.id in line_of:
             raise DatasetError(
                 f"{path}, line {number}: id {entry.id} is already on line {line_of[entry.id]}. "
                 "Remove one of the two."
+            )
+        if side_of.setdefault(entry.group, entry.split) != entry.split:
+            raise DatasetError(
+                f"{path}, line {number}: group {entry.group} is {entry.split} here and "
+                f"{side_of[entry.group]} above. Put all of a group on one side."
             )
         line_of[entry.id] = number
         entries.append(entry)

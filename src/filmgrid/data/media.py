@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,13 +10,12 @@ from typing import Literal
 import numpy as np
 
 from filmgrid.data import images, videos
+from filmgrid.data.animation_reader import animation_length, iter_animation
 from filmgrid.data.files import natural_key
-from filmgrid.data.images import MAX_IMAGE_PIXELS as MAX_IMAGE_PIXELS
 from filmgrid.data.images import read_image as read_image
 from filmgrid.data.mosaics import cut_image, cut_strip
-from filmgrid.data.mosaics import iter_cells as iter_cells
 from filmgrid.data.provenance import Provenance, read_provenance
-from filmgrid.errors import ConfigError, MediaError
+from filmgrid.errors import ConfigError, MediaError, ShapeError
 from filmgrid.grid.spec import Layout
 from filmgrid.types import FrameArray, ImageArray
 
@@ -74,7 +73,7 @@ def probe(path: Path) -> MediaInfo:
             codec = (image.format or "").lower() or None
         num_frames = 1
         if kind == "animation":
-            num_frames, fps = _animation_length(path, provenance)
+            num_frames, fps = animation_length(path, provenance)
     return MediaInfo(path, kind, first.shape[1], first.shape[0], num_frames, fps, codec, provenance)
 
 
@@ -117,7 +116,7 @@ def iter_frames(
             yield frame
     if shape is None:
         raise MediaError(
-            f"{path} holds no frames."
+            f"{path} holds no frames: nothing was recorded in it. Give another file."
             if start == 0
             else f"{path} holds no frame {start}: it ends before. Use a smaller start."
         )
@@ -143,7 +142,8 @@ def read_mosaic(path: Path, layout: Layout) -> list[Clip]:
         MediaError: if the file cannot be read.
         ShapeError: if its frames do not divide into ``layout``'s cells.
     """
-    moments = np.stack(list(iter_cells(iter_frames(path), layout)), axis=1)
+    with _naming(path):
+        moments = np.stack([cut_image(frame, layout) for frame in iter_frames(path)], axis=1)
     fps = probe(path).fps
     return [Clip(frames, fps, path) for frames in moments]
 
@@ -156,7 +156,8 @@ def read_strip(path: Path, frame_width: int) -> Clip:
         MediaError: if the file cannot be read.
         ShapeError: if the picture is not a whole number of frames wide.
     """
-    return Clip(cut_strip(read_image(path), frame_width), None, path)
+    with _naming(path):
+        return Clip(cut_strip(read_image(path), frame_width), None, path)
 
 
 def read_grid(path: Path, layout: Layout | None = None) -> Clip:
@@ -171,14 +172,25 @@ def read_grid(path: Path, layout: Layout | None = None) -> Clip:
         ShapeError: if the picture does not divide into the cells.
     """
     image, told = read_image(path), read_provenance(path)
-    if layout is not None:
-        return Clip(cut_image(image, layout), told.fps if told else None, path)
-    if told is None or told.grid is None or told.kind not in ("grid", "sprites"):
-        raise MediaError(
-            f"{path} does not say how it is laid out. Name it with --layout ROWSxCOLS, for "
-            "example --layout 4x4."
-        )
-    return Clip(cut_image(image, told.grid)[: told.num_frames], told.fps, path)
+    fps = told.fps if told else None
+    with _naming(path):
+        if layout is not None:
+            return Clip(cut_image(image, layout), fps, path)
+        if told is None or told.grid is None or told.kind not in ("grid", "sprites"):
+            raise MediaError(
+                f"{path} does not say how it is laid out. Name it with --layout ROWSxCOLS, for "
+                "example --layout 4x4."
+            )
+        return Clip(cut_image(image, told.grid)[: told.num_frames], fps, path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file it was that does not divide into cells."""
+    try:
+        yield
+    except ShapeError as error:
+        raise ShapeError(f"{path}: {error}") from error
 
 
 def _kind(path: Path) -> Kind:
@@ -188,7 +200,10 @@ def _kind(path: Path) -> Kind:
         return "video"
     with images.open_picture(path) as image:
         animated = images.is_animated(image)
-    return "animation" if animated or _own_fps(read_provenance(path)) else "image"
+    if animated:
+        return "animation"
+    told = read_provenance(path)  # an animation of ours whose frames are all equal has only one
+    return "animation" if told is not None and told.kind == "sequence" else "image"
 
 
 def _read(path: Path, wanted: range) -> Generator[ImageArray]:
@@ -198,7 +213,7 @@ def _read(path: Path, wanted: range) -> Generator[ImageArray]:
         for file in _frame_files(path)[wanted.start : wanted.stop : wanted.step]:
             yield read_image(file)
     elif kind == "animation":
-        yield from images.iter_animation(path, wanted, _own_fps(told))
+        yield from iter_animation(path, wanted, told)
     elif kind == "image":
         if 0 in wanted:
             yield read_image(path)
@@ -208,19 +223,6 @@ def _read(path: Path, wanted: range) -> Generator[ImageArray]:
             if told is not None:
                 height, width = told.unpadded(height, width)
             yield frame[:height, :width]
-
-
-def _own_fps(told: Provenance | None) -> float | None:
-    return told.fps if told is not None and told.kind == "sequence" else None
-
-
-def _animation_length(path: Path, told: Provenance | None) -> tuple[int, float | None]:
-    durations = images.frame_durations(path)
-    own_fps = _own_fps(told)
-    if own_fps is not None:
-        return sum(max(1, round(duration * own_fps)) for duration in durations), own_fps
-    total = sum(durations)
-    return len(durations), len(durations) / total if total > 0 else None
 
 
 def _frame_files(folder: Path) -> list[Path]:

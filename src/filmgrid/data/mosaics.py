@@ -1,9 +1,8 @@
 """Frames side by side in one picture, as numpy arrays: grids, mosaics and strips."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from filmgrid.data.images import MAX_IMAGE_PIXELS
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.types import FrameArray, ImageArray
@@ -13,7 +12,8 @@ def pack_image(frames: FrameArray, layout: Layout) -> ImageArray:
     """Lay frames out as one picture in reading order; gaps, margin and cells left are black.
 
     Raises:
-        ShapeError: if there are more frames than cells.
+        ShapeError: if there are more frames than cells, or the picture would be too large to be
+            read again.
     """
     num_frames, height, width, _ = frames.shape
     if num_frames > layout.num_cells:
@@ -22,7 +22,13 @@ def pack_image(frames: FrameArray, layout: Layout) -> ImageArray:
             f"Name a layout with {num_frames} cells."
         )
     cell = CellSize(height, width)
-    image = np.zeros((*layout.grid_size(cell), 3), np.uint8)
+    size = layout.grid_size(cell)
+    if size.height * size.width > MAX_IMAGE_PIXELS:
+        raise ShapeError(
+            f"A {layout} grid of {cell} px cells would be a picture of {size} px, more than the "
+            f"{MAX_IMAGE_PIXELS} pixels that are read again. Use smaller or fewer cells."
+        )
+    image = np.zeros((*size, 3), np.uint8)
     for frame, (top, left, _, _) in zip(frames, layout.boxes(cell), strict=False):
         image[top : top + height, left : left + width] = frame
     return image
@@ -66,20 +72,3 @@ def cut_strip(image: ImageArray, frame_width: int) -> FrameArray:
             f"The nearest width that does is {nearest} px."
         )
     return cut_image(image, Layout(1, num_frames))
-
-
-def iter_cells(frames: Iterator[ImageArray], layout: Layout) -> Iterator[FrameArray]:
-    """Cut every frame of a mosaic video into its cells, one moment at a time.
-
-    Args:
-        frames: pictures whose cells each show one clip.
-        layout: where the clips stand, with the mosaic's gap and margin.
-
-    Yields:
-        One frame of every clip, in reading order.
-
-    Raises:
-        ShapeError: if the frames do not divide into ``layout``'s cells.
-    """
-    for frame in frames:
-        yield cut_image(frame, layout)

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
+from filmgrid.data.gate import MAX_FPS
 from filmgrid.data.images import check_exists, is_picture, open_picture
 from filmgrid.data.videos import open_video
 from filmgrid.errors import MediaError
@@ -56,7 +57,7 @@ class Provenance(BaseModel):
     """Height and width of one frame in pixels, without padding."""
     num_frames: int | None = Field(default=None, ge=1)
     """Number of frames; absent in a stream whose length was not known."""
-    fps: float | None = Field(default=None, gt=0)
+    fps: float | None = Field(default=None, gt=0, le=MAX_FPS)
     """Frames per second."""
     pad: tuple[int, int] | None = None
     """Pixels added at the right and bottom, 0 or 1 each, because video sides must be even."""

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from filmgrid.data.config import DatasetConfig, explain
+from filmgrid.data.config import DatasetConfig
 from filmgrid.data.files import is_empty
 from filmgrid.data.manifest import MANIFEST
 from filmgrid.data.provenance import current_versions
 from filmgrid.errors import DatasetError
+from filmgrid.settings import explain
 
 SEQUENCES = "sequences"
 CONFIG = "dataset.json"

@@ -1,5 +1,6 @@
 """Read a dataset's sequences, one at a time: what training and evaluation see."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
@@ -26,19 +27,23 @@ class SequenceFolder:
     """The sequences of one side of a dataset, in the order of its manifest.
 
     Only the manifest is read at first; frames are read when a sequence is asked for. May be
-    sent to worker processes.
+    sent to worker processes, each of which then keeps its own cache.
 
     Args:
         folder: a dataset that ``build_dataset`` made.
         split: ``"train"``, ``"held_out"``, or ``None`` for both.
+        cache_bytes: keep the frames of the first sequences asked for in memory, up to so many
+            bytes of pixels, instead of decoding them again; 0 keeps none.
 
     Raises:
         DatasetError: if there is no such split, it is empty, or the manifest is damaged.
     """
 
-    def __init__(self, folder: Path, split: Split | None = None) -> None:
+    def __init__(self, folder: Path, split: Split | None = None, *, cache_bytes: int = 0) -> None:
         self.folder = Path(folder)
-        self.split = split
+        self.split: Split | None = split
+        self._cache: dict[int, FrameArray] = {}
+        self._room = cache_bytes
         self.entries = select_split(load_manifest(self.folder), split)
 
     def __len__(self) -> int:
@@ -52,6 +57,21 @@ class SequenceFolder:
             DatasetError: if its file is missing, damaged, or of another size than it should be.
         """
         entry = self.entries[index]
+        if index in self._cache:
+            frames = self._cache[index].copy()
+        else:
+            frames = self._read(entry)
+            # Every epoch asks for all, so that dropping the oldest for the newest gains nothing.
+            if frames.nbytes <= self._room:
+                self._cache[index] = frames.copy()
+                self._room -= frames.nbytes
+        return Sequence(frames, entry.caption, entry.grid_layout, entry)
+
+    def __iter__(self) -> Iterator[Sequence]:
+        """Read all, in order."""
+        return (self[index] for index in range(len(self)))
+
+    def _read(self, entry: Entry) -> FrameArray:
         path = self.folder / entry.frames
         try:
             grid = read_image(path)
@@ -64,16 +84,16 @@ class SequenceFolder:
                 f"{path} is {grid.shape[0]}x{grid.shape[1]}, but the manifest says a {layout} "
                 f"grid of {entry.cell_size} cells, {size}. Build the dataset again."
             )
-        return Sequence(cut_image(grid, layout), entry.caption, layout, entry)
+        return cut_image(grid, layout)
 
     def verify(self) -> None:
-        """Read every sequence and compare its pixels with the hash in the manifest.
+        """Read every file again and compare its pixels with the hash in the manifest.
 
         Raises:
             DatasetError: naming the first that is missing or was changed.
         """
-        for index, entry in enumerate(self.entries):
-            if content_hash(self[index].frames) != entry.sha256:
+        for entry in self.entries:
+            if content_hash(self._read(entry)) != entry.sha256:
                 raise DatasetError(
                     f"{self.folder / entry.frames} was changed since the dataset was built. "
                     "Build the dataset again."

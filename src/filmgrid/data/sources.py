@@ -1,7 +1,7 @@
 """Find clips: what each file and folder of a search is, and why the others are not used."""
 
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,6 +81,7 @@ class _Search:
 
     def file(self, path: Path) -> None:
         """Take one file by the kind that its suffix tells."""
+        _check_name(path)
         suffix = path.suffix.lower()
         if suffix in VIDEO_SUFFIXES or (not self.strips and _is_moving(path)):
             self.take(path, "video")
@@ -97,6 +98,7 @@ class _Search:
 
     def folder(self, path: Path) -> None:
         """Take what a folder holds, at any depth; images together are the frames of one clip."""
+        _check_name(path)
         if path.resolve() in self.visited:
             self.skip(path, "this folder was searched already (a link leads back to it)")
             return
@@ -111,11 +113,16 @@ class _Search:
             frames = {child for child in visible if _is_image(child) and not _is_moving(child)}
         if frames:
             self.take(path, "frames")
+        before = len(self.found)
         for child in visible:
             if child.is_dir():
                 self.folder(child)
             elif child not in frames and not _is_caption(child):
                 self.file(child)
+        captioned = {source.stem for source in self.found[before:] if source.path.parent == path}
+        for child in visible:
+            if _is_text(child) and child.stem not in captioned:
+                self.skip(child, "a text that no source beside it shares its name with")
 
     def take(self, path: Path, kind: SourceKind) -> None:
         root = self.root if path != self.root else path.parent
@@ -125,12 +132,26 @@ class _Search:
         self.skipped.append(Skipped(path, why))
 
 
+def _check_name(path: Path) -> None:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError(
+            f"{os.fsencode(path)!r} has a name that is not UTF-8, which a manifest cannot hold. "
+            "Rename it."
+        ) from error
+
+
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _is_caption(path: Path) -> bool:
-    return path.name == METADATA or path.suffix.lower() == ".txt"
+    return path.name == METADATA or _is_text(path)
+
+
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() == ".txt" and path.is_file()
 
 
 def _is_moving(path: Path) -> bool:
@@ -150,7 +171,8 @@ def scan_sources(paths: Sequence[Path], *, strips: bool = False) -> Scan:
     Suffixes tell what a file is; only pictures that may be animations or stacks of pages, and
     then count as videos, are looked into. In a folder, the images that lie directly in it are
     the frames of one clip, or each a strip of frames if ``strips`` is set. Hidden files and
-    captions are passed over; everything else that is not taken is named with the reason.
+    captions are passed over; everything else that is not taken is named with the reason,
+    a text without a source of its name included.
 
     Args:
         paths: files and folders.
@@ -182,11 +204,13 @@ def scan_sources(paths: Sequence[Path], *, strips: bool = False) -> Scan:
 
 
 def count_reasons(skipped: Sequence[Skipped]) -> Iterator[str]:
-    """Each reason once, with how many files it concerns and the first of them."""
-    counts = Counter(item.why for item in skipped)
-    for why, count in counts.most_common():
-        first = next(item.path.name for item in skipped if item.why == why)
-        yield f"{count} x {why} ({first}{', …' if count > 1 else ''})"
+    """Each reason once, after the file it concerns, or the first and how many more."""
+    paths: dict[str, list[Path]] = defaultdict(list)
+    for item in skipped:
+        paths[item.why].append(item.path)
+    for why, (first, *others) in paths.items():
+        more = f" and {len(others)} more" if others else ""
+        yield f"{first.name}{more}: {why}"
 
 
 def _nothing(paths: Sequence[Path], skipped: Sequence[Skipped]) -> str:

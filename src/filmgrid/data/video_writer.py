@@ -21,14 +21,17 @@ from filmgrid.types import ImageArray
 
 # Container and its options, codec and its options. A crf of 17 looks lossless; 0 would choose a
 # profile that browsers do not play. VP9 counts to 63, and needs the bit rate of 0 to follow it.
+# The same frames make the same bytes: without cpu-independent x264's differ from run to run, and
+# without bitexact Matroska numbers its files at random.
 _FASTSTART = {"movflags": "+faststart"}
-_X264 = {"crf": "17", "preset": "medium"}
+_BITEXACT = {"fflags": "+bitexact"}
+_X264 = {"crf": "17", "preset": "medium", "x264-params": "cpu-independent=1"}
 _VP9 = {"crf": "18", "b": "0", "row-mt": "1", "cpu-used": "2"}
 _CODERS: dict[str, tuple[str, dict[str, str], str, dict[str, str]]] = {
     ".mp4": ("mp4", _FASTSTART, "libx264", _X264),
     ".mov": ("mov", _FASTSTART, "libx264", _X264),
-    ".mkv": ("matroska", {}, "libx264", _X264),
-    ".webm": ("webm", {}, "libvpx-vp9", _VP9),
+    ".mkv": ("matroska", _BITEXACT, "libx264", _X264),
+    ".webm": ("webm", _BITEXACT, "libvpx-vp9", _VP9),
 }
 VIDEO_SUFFIXES = tuple(_CODERS)
 

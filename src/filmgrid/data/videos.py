@@ -42,7 +42,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """
     try:
         # Absolute, so that no name can be taken for a protocol ("concat:…").
-        container = av.open(str(path.absolute()), options=_OPEN)
+        container = av.open(str(path.absolute()), options=_OPEN, metadata_errors="replace")
     except av.error.FFmpegError as error:
         raise MediaError(
             f"{path} cannot be read as a video or a picture: it is cut short, damaged, or some "
@@ -51,7 +51,11 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     with container:
         stream = container.streams.best("video")
         if not isinstance(stream, VideoStream):
-            raise MediaError(f"{path} holds no video, only {_what(container)}. Give a video.")
+            raise MediaError(f"{path} holds {_what(container)}. Give another file.")
+        if stream.codec_context is None:
+            raise MediaError(
+                f"{path} is coded in a way that no decoder here knows. Convert it to H.264 first."
+            )
         stream.thread_type = "AUTO"
         check_pixels(path, stream.height, stream.width)
         yield container, stream
@@ -90,10 +94,11 @@ def _decode(path: Path, container: InputContainer, stream: VideoStream) -> Itera
     num_packets, num_frames, end = 0, 0, 0.0
     try:
         for packet in container.demux(stream):
-            if packet.size and packet.pts is not None and packet.time_base is not None:
-                last = packet.pts + (packet.duration or 0)
-                end = max(end, float(last * packet.time_base))
-            num_packets += packet.size > 0
+            if packet.size and not packet.is_corrupt:  # the last one of a cut file is
+                num_packets += 1
+                if packet.pts is not None and packet.time_base is not None:
+                    last = packet.pts + (packet.duration or 0)
+                    end = max(end, float(last * packet.time_base))
             for frame in packet.decode():
                 if not isinstance(frame, VideoFrame):
                     continue
@@ -147,7 +152,10 @@ def _to_rgb(path: Path, frame: VideoFrame, reformatter: VideoReformatter) -> Ima
 
 def _damaged(path: Path, num_frames: int) -> str:
     if num_frames == 0:
-        return f"{path} holds no frame that can be decoded: it is damaged or cut short."
+        return (
+            f"{path} holds no frame that can be decoded: it is damaged or cut short. "
+            "Copy or download it again."
+        )
     return (
         f"{path} is damaged or cut short after frame {num_frames - 1}. Copy it again, or read "
         f"only the {num_frames} frames before that."
@@ -156,4 +164,6 @@ def _damaged(path: Path, num_frames: int) -> str:
 
 def _what(container: InputContainer) -> str:
     kinds = sorted({stream.type for stream in container.streams})
-    return " and ".join(kinds) or "nothing"
+    if not kinds:
+        return "no frames: nothing was recorded in it"
+    return f"no video, only {' and '.join(kinds)}"

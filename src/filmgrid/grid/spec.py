@@ -24,6 +24,22 @@ class CellSize(NamedTuple):
     height: int
     width: int
 
+    @classmethod
+    def parse(cls, text: int | str) -> "CellSize":
+        """Read ``64`` (square) or ``"48x64"`` (48 high, 64 wide), in pixels.
+
+        Raises:
+            ConfigError: if it is neither, or a side is 0.
+        """
+        match = re.fullmatch(r"\s*(\d{1,5})(?:\s*[x×X*]\s*(\d{1,5}))?\s*", str(text))
+        size = match and cls(int(match[1]), int(match[2] or match[1]))
+        if not size or min(size) < 1:
+            raise ConfigError(
+                f"{text!r} is not the size of a cell. Write a number of pixels such as 64, "
+                "or HEIGHTxWIDTH such as 48x64."
+            )
+        return size
+
     def __str__(self) -> str:
         """Height x width, as messages print it."""
         return f"{self.height}x{self.width}"

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers.models.modeling_utils import ModelMixin
-from pydantic import ValidationError
 from safetensors import SafetensorError
 
 from filmgrid.errors import CheckpointError
@@ -51,27 +50,6 @@ def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = No
         ) from error
 
 
-def load_facts(folder: Path) -> BackboneFacts:
-    """Read what a saved backbone states about itself.
-
-    Raises:
-        CheckpointError: if the facts are missing or damaged.
-    """
-    path = folder / FACTS
-    try:
-        return BackboneFacts.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise CheckpointError(
-            f"{folder} holds no filmgrid model: it has no {FACTS} that can be read. "
-            "Name a folder that `filmgrid train` made, or mini."
-        ) from error
-    except ValidationError as error:
-        raise CheckpointError(
-            f"{path} is damaged or from another version of filmgrid: {error.errors()[0]['msg']}. "
-            "Copy it again from where the model was trained."
-        ) from error
-
-
 def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) -> Module:
     """Build a network from its configuration and load its weights, every one of them.
 
@@ -80,7 +58,11 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
     """
     try:
         module, info = architecture.from_pretrained(
-            folder, output_loading_info=True, local_files_only=True, low_cpu_mem_usage=False
+            folder,
+            torch_dtype=dtype,
+            output_loading_info=True,
+            local_files_only=True,
+            low_cpu_mem_usage=False,
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(_why(folder, error)) from error
@@ -91,7 +73,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
                 f"{kind.replace('_', ' ')}, the first is {keys[0]}. "
                 "Copy both files again from the same checkpoint."
             )
-    return module.to(dtype).eval()
+    return module.eval()
 
 
 def _why(folder: Path, error: Exception) -> str:
@@ -113,5 +95,3 @@ def _why(folder: Path, error: Exception) -> str:
         f"({weights[0].name} has {weights[0].stat().st_size:,} bytes) or of another model; copy "
         "the checkpoint again."
     )
-
-

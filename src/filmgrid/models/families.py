@@ -4,11 +4,11 @@ import torch
 
 from filmgrid.errors import CheckpointError
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.checkpoints import load_facts, load_module
+from filmgrid.models.checkpoints import load_module
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.mini_backbone import MiniBackbone
-from filmgrid.models.places import find_model
+from filmgrid.models.places import find_model, load_facts
 from filmgrid.models.text import ByteWords
 
 

@@ -61,7 +61,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.stem = nn.Linear(pixels, dim)
         self.embed = nn.Linear(dim, dim)
         self.embed_place = nn.Linear(8, dim)
-        self.embed_sigma = nn.Sequential(nn.Linear(SIGMA_FEATURES, dim), nn.SiLU())
+        self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
+        self.embed_prompt = nn.Linear(dim, dim)
         self.modulation = nn.Linear(dim, 6 * dim)
         self.text = TextEncoder(dim, max_words, word_bytes, text_depth)
         self.blocks = nn.ModuleList(Block(dim, head_dim) for _ in range(depth))
@@ -90,12 +91,14 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
         )
         fine = F.silu(self.stem(patches))  #                                   b n p d
-        x = self.embed(fine) + self.embed_place(_places(rows, cols, noisy))  # b n p d
-        level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
-        cells = self.modulation(level).unflatten(-1, (6, -1))[:, :, None]  #   b n 1 6 d
-        known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
-        prompt = self.modulation(known).unflatten(-1, (6, -1))  #              b 1 6 d
+        places = self.embed_place(_places(rows, cols, noisy))
+        x = _norm(self.embed(fine) + places)  #                                b n p d
         text = self.text(words)  #                                             b t d
+        said = self.embed_prompt(_pool(text, words))[:, None]  #               b 1 d
+        level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
+        known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
+        cells = self.modulation(F.silu(level + said)).unflatten(-1, (6, -1))[:, :, None]
+        prompt = self.modulation(F.silu(known + said)).unflatten(-1, (6, -1))  # b 1 6 d
         if frame_times is None:
             frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
         rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
@@ -134,7 +137,11 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
 
 
 class Block(nn.Module):
-    """Joint attention of words and cells, then a gated feed-forward layer."""
+    """Joint attention of words and cells, then a gated feed-forward layer.
+
+    Norms stand before and after each branch: without the second, the stream grew a hundredfold
+    in training and drowned the words.
+    """
 
     def __init__(self, dim: int, head_dim: int) -> None:
         super().__init__()
@@ -162,7 +169,7 @@ class Block(nn.Module):
             ],
             dim=1,
         )
-        mixed = self.attend(joint, rotary)
+        mixed = _norm(self.attend(joint, rotary))
         text = text + (1 + ta_gate) * mixed[:, :num_words]
         x = x + (1 + a_gate) * mixed[:, num_words:].unflatten(1, shape)
 
@@ -174,7 +181,7 @@ class Block(nn.Module):
             dim=1,
         )
         value, gate = self.up(joint).chunk(2, dim=-1)
-        fed = self.down(value * F.silu(gate))
+        fed = _norm(self.down(value * F.silu(gate)))
         text = text + (1 + tm_gate) * fed[:, :num_words]
         x = x + (1 + m_gate) * fed[:, num_words:].unflatten(1, shape)
         return x, text
@@ -254,7 +261,7 @@ class TextEncoder(nn.Module):
         x = self.spell(self.bytes(words).flatten(-2)) + self.places[: words.shape[1]]
         for layer in self.layers:
             x = layer(x)
-        return x
+        return _norm(x)
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -268,6 +275,12 @@ def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
 def _norm(x: Tensor) -> Tensor:
     """RMS norm without weights: the modulation that follows has them."""
     return F.rms_norm(x, x.shape[-1:])
+
+
+def _pool(text: Tensor, words: Tensor) -> Tensor:
+    """Mean of the words that are there; 0 for an empty prompt."""
+    there = (words != PAD).any(dim=-1, keepdim=True).to(text.dtype)
+    return (text * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

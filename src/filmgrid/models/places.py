@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from filmgrid.errors import CheckpointError
+from filmgrid.models.facts import BackboneFacts
 
 FACTS = "filmgrid.json"
 SHIPPED = Path(__file__).parent / "weights"
@@ -47,3 +50,26 @@ def newest_checkpoint(run: Path) -> Path | None:
     """Newest whole checkpoint of a training run, if there is one."""
     steps = sorted((run / "checkpoints").glob("step-[0-9]*"))
     return steps[-1] if steps else None
+
+
+def load_facts(folder: Path) -> BackboneFacts:
+    """Read what a saved backbone states about itself.
+
+    Raises:
+        CheckpointError: if the facts are missing or damaged.
+    """
+    path = folder / FACTS
+    try:
+        return BackboneFacts.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise CheckpointError(
+            f"{folder} holds no filmgrid model: it has no {FACTS} that can be read. "
+            "Name a folder that `filmgrid train` made, or mini."
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise CheckpointError(
+            f"{path} is damaged or from another version of filmgrid: {place} {first['msg']}. "
+            "Copy it again from where the model was trained."
+        ) from error

@@ -19,7 +19,5 @@ def seeded_noise(
         shape: of one sequence.
         device: where the noise is wanted.
     """
-    drawn = [
-        torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds
-    ]
+    drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(drawn).to(device)

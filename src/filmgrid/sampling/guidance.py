@@ -15,6 +15,7 @@ def guided(
     layout: Layout,
     guidance_scale: float = 1.0,
     null: Condition | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> VelocityOf:
     """The backbone's velocity under a condition, pushed away from the null condition.
 
@@ -30,17 +31,21 @@ def guided(
         layout: of the sequences.
         guidance_scale: 1 is none; 2 to 4 is usual.
         null: the encoding of empty prompts, one per sequence.
+        dtype: of the matrix products inside the backbone.
     """
+
+    def predict(noisy: Tensor, sigma: Tensor, told: Condition) -> Tensor:
+        with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
+            return backbone.velocity(noisy, sigma, told, layout)
+
     if null is None or guidance_scale == 1:
-        return lambda noisy, sigma: backbone.velocity(noisy, sigma, condition, layout)
+        return lambda noisy, sigma: predict(noisy, sigma, condition)
     both = {name: torch.cat([condition[name], null[name]]) for name in condition}
 
     def velocity(
         noisy: Float[Tensor, "b n c h w"], sigma: Float[Tensor, "b n"]
     ) -> Float[Tensor, "b n c h w"]:
-        predicted = backbone.velocity(
-            torch.cat([noisy, noisy]), torch.cat([sigma, sigma]), both, layout
-        )
+        predicted = predict(torch.cat([noisy, noisy]), torch.cat([sigma, sigma]), both)
         conditioned, unconditioned = predicted.chunk(2)
         return unconditioned + guidance_scale * (conditioned - unconditioned)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -88,7 +89,7 @@ def sample(
     noisy = hold(add_noise(known, noise, levels(sigmas[0])), sigmas[0])
     num_steps = len(sigmas) - 1
     yield SampleState(0, num_steps, float(sigmas[0]), noisy, known)
-    for step, (sigma, next_sigma) in enumerate(zip(sigmas[:-1], sigmas[1:], strict=True), start=1):
+    for step, (sigma, next_sigma) in enumerate(pairwise(sigmas), start=1):
         velocity = velocity_of(noisy, levels(sigma))
         clean = hold(clean_from(noisy, velocity, levels(sigma)), next_sigma * 0)
         moved = euler_step(noisy, velocity, levels(sigma), levels(next_sigma))

@@ -57,9 +57,7 @@ class Batches:
         config = self.config
         rng = np.random.default_rng([config.seed, BATCH_STREAM, number])
         layout = self.layouts[_choose([share.weight for share in config.layouts], rng)]
-        drawn = [
-            self._draw(number * config.batch + place, layout) for place in range(config.batch)
-        ]
+        drawn = [self._draw(number * config.batch + place, layout) for place in range(config.batch)]
         keep = np.stack([keep for _, keep, _ in drawn])
         sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
         return Batch(

@@ -3,17 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from filmgrid.data.augment_config import AugmentConfig
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout, check_stride
-
-
-class Settings(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+from filmgrid.settings import Settings
 
 
 class WorldData(Settings):
@@ -125,7 +120,7 @@ class OptimConfig(Settings):
     """Learning rate of everything else."""
     adamw_betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of AdamW's moments."""
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=0.1, ge=0)
     """Decoupled weight decay of the matrices."""
     warmup_steps: int = Field(default=100, ge=0)
     """Steps over which learning rates rise from 0."""

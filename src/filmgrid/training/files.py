@@ -4,9 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from filmgrid.data.config import explain
 from filmgrid.errors import ConfigError
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.presets import PRESETS
@@ -34,9 +32,9 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no settings. Write one `key: value` a line.")
     try:
-        return TrainConfig.model_validate({**values, **overrides})
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error)}") from error
+        return TrainConfig(**{**values, **overrides})
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def find_config(name: str) -> TrainConfig:

@@ -37,9 +37,7 @@ def residual_of(
     return (velocity - target) * weight[:, :, None, None, None]
 
 
-def base_loss(
-    residual: Float[Tensor, "b n c h w"], keep: Bool[Tensor, "b n"]
-) -> Float[Tensor, ""]:
+def base_loss(residual: Float[Tensor, "b n c h w"], keep: Bool[Tensor, "b n"]) -> Float[Tensor, ""]:
     """Mean square of the residual over the cells that are not kept (Eq. 2)."""
     share = (~keep).to(residual.dtype).mean()
     return residual.square().mean() / share.clamp(min=1 / keep.numel())

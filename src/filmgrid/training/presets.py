@@ -19,9 +19,9 @@ def mini() -> TrainConfig:
         ),
         cell=64,
         batch=32,
-        steps=4200,
-        save_every=300,
-        validate_every=300,
+        steps=4000,
+        save_every=200,
+        validate_every=400,
         licence="Apache-2.0",
         validation_prompts=(
             "a red circle moving right on a blue background",

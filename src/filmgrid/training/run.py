@@ -22,8 +22,17 @@ from filmgrid.training.validate import validate
 log = logging.getLogger(__name__)
 
 MAY_CHANGE = frozenset(
-    "out compile workers device log_every save_every keep_checkpoints validate_every "
-    "validation_prompts".split()
+    [
+        "out",
+        "compile",
+        "workers",
+        "device",
+        "log_every",
+        "save_every",
+        "keep_checkpoints",
+        "validate_every",
+        "validation_prompts",
+    ]
 )
 """Settings that a resumed run may change, since they do not change what is learned."""
 

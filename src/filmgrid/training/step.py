@@ -42,9 +42,7 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
     """Accumulate the gradients of some batches, then move the weights once."""
     config, accelerator = state.config, state.accelerator
     step = state.progress.step
-    factor = learning_rate_factor(
-        step, config.steps, config.optim.warmup_steps, config.optim.decay
-    )
+    factor = learning_rate_factor(step, config.steps, config.optim.warmup_steps, config.optim.decay)
     for optimizer in state.optimizers:
         optimizer.zero_grad(set_to_none=True)
         for group in optimizer.param_groups:

@@ -1,6 +1,7 @@
 """Sample grids while training: what a person looks at, and their health."""
 
 import logging
+
 import numpy as np
 import torch
 
@@ -64,9 +65,7 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     ]
     picture = with_titles(grids, list(rows))
     folder = config.out / "samples"
-    save_image(
-        picture, folder / f"step-{state.progress.step:08d}.png", Provenance(kind="image")
-    )
+    save_image(picture, folder / f"step-{state.progress.step:08d}.png", Provenance(kind="image"))
     made = [measure_health(frames, layout) for frames in rows["from the caption"]]
     truth = [measure_health(frames, layout) for frames in real]
     return {**_summary("samples", made), **_summary("data", truth)}
@@ -99,16 +98,14 @@ def _sample(
         for caption in captions
     ]
     null = backbone.encode([""] * len(prompts))
-    velocity_of = guided(backbone, backbone.encode(prompts), layout, config.guidance_scale, null)
+    condition = backbone.encode(prompts)
+    velocity_of = guided(backbone, condition, layout, config.guidance_scale, null, state.dtype)
     shape = (layout.num_cells, 3, *config.cell_size)
     noise = seeded_noise(range(len(prompts)), shape, device)
     sigmas = plan_sigmas(config.num_steps, config.shift)
     latents = noise
-    with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
-        for reached in sample(
-            velocity_of, noise, sigmas, reference, backbone.facts.per_cell_sigma
-        ):
-            latents = reached.noisy
+    for reached in sample(velocity_of, noise, sigmas, reference, backbone.facts.per_cell_sigma):
+        latents = reached.noisy
     pixels = (latents.clamp(-1, 1) + 1) * 127.5
     return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
 

@@ -1,0 +1,323 @@
+"""The command line: a subcommand becomes a configuration, then one library call. No tensors.
+
+Heavy imports wait until a command runs, so that ``--help`` and mistakes answer at once.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from pydantic import Field
+
+from filmgrid.data.config import DatasetConfig
+from filmgrid.errors import ConfigError, FilmgridError
+from filmgrid.request import GenerateRequest
+from filmgrid.settings import Settings
+
+DESCRIPTION = "Image sequences (video, turntables, time-lapse) from image models, as one grid."
+TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
+
+Train a model from scratch, or go on with a run that was stopped: the same command resumes.
+Presets: {presets}.
+
+filmgrid train NAME --help  lists all settings with the values that NAME gives them.
+"""
+
+
+class Generate(GenerateRequest):
+    """Generate a sequence from words, images or another sequence."""
+
+    prompt: tyro.conf.Positional[str] = ""
+    """What the sequence shows."""
+    out: Path | None = None
+    """File to write: .mp4 .mkv .mov .webm .gif .webp, .png for a grid, .json for a sprite sheet,
+    or NAME/ for numbered PNG frames. By default sequence.mp4."""
+    keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """CELL=FILE: an image that stays at this cell, counted from 0 in reading order; repeat it."""
+    dry_run: bool = False
+    """Say what it would cost, and generate nothing."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Train(Settings):
+    """Train a model from scratch, or go on with a run that was stopped."""
+
+
+class Dataset(Settings):
+    """Build, preview and measure datasets: dataset build|preview|stats."""
+
+
+class Build(DatasetConfig):
+    """Cut videos, folders of frames, strips or mosaics into sequences to train on."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
+    """Videos, folders of frames, strips, or folders that hold any of these at any depth."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Preview(Settings):
+    """Draw exactly what is trained on: grids with frame numbers, captions and sources."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    out: Path | None = None
+    """Folder for the pictures; by default preview/ beside the dataset."""
+    limit: int = 8
+    """Number of sequences to draw."""
+    split: Literal["train", "held_out"] | None = None
+    """Side to draw from: train or held_out; by default both."""
+
+
+class Stats(Settings):
+    """Count and measure the sequences of a dataset."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Info(Settings):
+    """Show what a file holds and how it came to be."""
+
+    file: tyro.conf.Positional[Path]
+    """Video, picture, folder of frames, or model."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Split(Settings):
+    """Cut a grid picture into its frames."""
+
+    grid: tyro.conf.Positional[Path]
+    """Picture of a grid; one that filmgrid made says itself how it is laid out."""
+    out: Path
+    """NAME/ for numbered PNG frames, or a video or animation file."""
+    layout: str | None = None
+    """ROWSxCOLS, for pictures that do not say it."""
+    gap: int = 0
+    """Pixels between the cells."""
+    margin: int | None = None
+    """Pixels around the cells; by default as the gap."""
+    fps: float | None = None
+    """Frames per second, for videos."""
+
+
+class Pack(Settings):
+    """Lay the frames of a video or folder out as one grid picture."""
+
+    source: tyro.conf.Positional[Path]
+    """Video, animation or folder of frames."""
+    out: Path
+    """Picture to write, .png."""
+    layout: str | None = None
+    """ROWSxCOLS; by default what the frames say they were made as."""
+    gap: int = 0
+    """Pixels between the cells."""
+    margin: int | None = None
+    """Pixels around the cells; by default as the gap."""
+    start: int = 0
+    """First frame."""
+    stride: int = 1
+    """Frames from one cell to the next."""
+
+
+class Models(Settings):
+    """List the models inside the package."""
+
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command; exits with 2 after a user's mistake, which it explains in one line."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        run(words)
+    except FilmgridError as error:
+        if debug:
+            raise
+        print(f"filmgrid: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        print("filmgrid: stopped. What was finished is kept.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except MemoryError:
+        if debug:
+            raise
+        print(
+            "filmgrid: the memory is full. Use a smaller --layout, --cell or --batch; "
+            "--dry-run says how much each needs.",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None
+
+
+def run(words: list[str]) -> None:
+    """Find the command and carry it out."""
+    match words:
+        case ["train", *rest]:
+            _train(rest)
+        case ["dataset", *rest]:
+            _dataset(rest)
+        case ["--version"]:
+            from filmgrid import __version__
+
+            print(f"filmgrid {__version__}")
+        case _:
+            _dispatch(COMMANDS, words, "filmgrid", DESCRIPTION)
+
+
+def _dispatch(
+    commands: dict[str, tuple[type[Settings], Callable[[Any], None]]],
+    words: list[str],
+    prog: str,
+    description: str,
+) -> None:
+    config = tyro.extras.subcommand_cli_from_dict(
+        {name: settings for name, (settings, _) in commands.items()},
+        prog=prog,
+        description=description,
+        args=words,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues),
+    )
+    actions = {settings: action for settings, action in commands.values()}
+    actions[type(config)](config)
+
+
+def _generate(config: Generate) -> None:
+    from filmgrid.commands import generate
+
+    names = set(GenerateRequest.model_fields)
+    request = GenerateRequest(**{name: getattr(config, name) for name in names})
+    generate(request, config.out, dry_run=config.dry_run, as_json=config.json_output)
+
+
+def _train(words: list[str]) -> None:
+    from filmgrid.training.config import TrainConfig
+    from filmgrid.training.files import find_config
+    from filmgrid.training.presets import PRESETS
+
+    if not words or words[0].startswith("-"):
+        usage = TRAIN_USAGE.format(presets=", ".join(PRESETS))
+        if words and words[0] in ("-h", "--help"):
+            print(usage)
+            return
+        raise ConfigError("train needs a preset or a YAML file.\n" + usage.rstrip())
+    name, *overrides = words
+    config = tyro.cli(
+        TrainConfig,
+        prog=f"filmgrid train {name}",
+        description=f"Train with the settings of {name}, changed as said here.",
+        default=find_config(name),
+        args=overrides,
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues),
+    )
+    from filmgrid.training.run import train
+
+    folder = train(config)
+    print(f"The model is in {folder / 'model'}")
+    print(f'Try it: filmgrid generate "PROMPT" --model {config.out} --out sequence.mp4')
+
+
+def _dataset(words: list[str]) -> None:
+    _dispatch(DATASET_COMMANDS, words, "filmgrid dataset", "Make and inspect datasets.")
+
+
+def _build(config: Build) -> None:
+    from filmgrid.data.build import build_dataset
+
+    names = set(DatasetConfig.model_fields)
+    report = build_dataset(DatasetConfig(**{name: getattr(config, name) for name in names}))
+    print(report.model_dump_json(indent=2) if config.json_output else report.text())
+
+
+def _preview(config: Preview) -> None:
+    from filmgrid.data.preview import draw_preview
+
+    out = config.out or config.dataset.with_name(f"{config.dataset.name}-preview")
+    for page in draw_preview(config.dataset, out, limit=config.limit, split=config.split):
+        print(page)
+
+
+def _stats(config: Stats) -> None:
+    from filmgrid.data.stats import dataset_stats
+
+    stats = dataset_stats(config.dataset)
+    print(stats.model_dump_json(indent=2) if config.json_output else stats.text())
+
+
+def _info(config: Info) -> None:
+    from filmgrid.commands import describe
+
+    facts = describe(config.file)
+    if config.json_output:
+        print(json.dumps(facts, indent=2))
+        return
+    for name, value in facts.items():
+        text = json.dumps(value) if isinstance(value, (dict, list)) else value
+        print(f"{name:<12} {text}")
+
+
+def _split(config: Split) -> None:
+    from filmgrid.commands import split
+
+    layout = config.layout and (config.layout, config.gap, config.margin)
+    for path in split(config.grid, config.out, layout or None, config.fps):
+        print(path)
+
+
+def _pack(config: Pack) -> None:
+    from filmgrid.commands import pack
+
+    for path in pack(
+        config.source,
+        config.out,
+        (config.layout, config.gap, config.margin),
+        start=config.start,
+        stride=config.stride,
+    ):
+        print(path)
+
+
+def _models(config: Models) -> None:
+    from filmgrid.models.places import find_model, load_facts, shipped_models
+
+    facts = [load_facts(find_model(name)) for name in shipped_models()]
+    if config.json_output:
+        print(json.dumps([fact.model_dump(mode="json") for fact in facts], indent=2))
+        return
+    for fact in facts:
+        print(
+            f"{fact.name}: {fact.layout} of {fact.default_cell} px, trained on "
+            f"{', '.join(fact.trained_layouts)}, {fact.licence}"
+        )
+
+
+COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
+    "generate": (Generate, _generate),
+    "train": (Train, lambda _: _train([])),
+    "dataset": (Dataset, lambda _: _dataset(["--help"])),
+    "info": (Info, _info),
+    "split": (Split, _split),
+    "pack": (Pack, _pack),
+    "models": (Models, _models),
+}
+DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
+    "build": (Build, _build),
+    "preview": (Preview, _preview),
+    "stats": (Stats, _stats),
+}

@@ -1,0 +1,214 @@
+"""What the commands do and say, once their words are understood."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from filmgrid.data.export import check_output, save_sequence
+from filmgrid.data.media import probe, read_clip, read_grid
+from filmgrid.data.provenance import Provenance, read_provenance
+from filmgrid.errors import ConfigError
+from filmgrid.grid.spec import Layout
+from filmgrid.inputs import describe_files
+from filmgrid.models.places import FACTS, find_model, load_facts
+from filmgrid.planning import cost_of, make_plan
+from filmgrid.request import GenerateRequest
+
+log = logging.getLogger(__name__)
+DEFAULT_OUT = Path("sequence.mp4")
+
+
+class Cells(NamedTuple):
+    """How a picture is laid out, as words on the command line say it."""
+
+    layout: str | None
+    gap: int
+    margin: int | None
+
+    def parse(self) -> Layout | None:
+        """The layout, if one was named."""
+        return Layout.parse(self.layout, self.gap, self.margin) if self.layout else None
+
+
+def generate(request: GenerateRequest, out: Path | None, *, dry_run: bool, as_json: bool) -> None:
+    """Generate a sequence, write it, and report; or only say what it would cost."""
+    out = out or DEFAULT_OUT
+    folder = find_model(request.model)
+    facts = load_facts(folder)
+    plan = make_plan(request, facts, describe_files(request))
+    check_output(out, num_frames=plan.layout.num_cells, fps=plan.fps, layout=plan.layout)
+    cost = cost_of(plan, facts, folder, request.best_of, request.batch)
+    if dry_run:
+        from filmgrid.speed import seconds_for
+
+        told = {
+            "task": str(plan.task),
+            "model": str(folder),
+            "layout": str(plan.layout),
+            "cell": list(plan.cell),
+            "prompt": plan.prompt,
+            "tokens": cost.tokens,
+            "passes": cost.passes * request.best_of,
+            "memory_bytes": cost.memory_bytes,
+            "seconds": round(seconds_for(cost.flops, request.device, request.precision), 1),
+            "notes": list(plan.notes),
+        }
+        print(json.dumps(told, indent=2) if as_json else _cost_in_words(told))
+        return
+    for note in plan.notes:
+        log.info(note)
+    started = time.perf_counter()
+    from filmgrid.generator import Generator, Result
+
+    generator = Generator.from_pretrained(request.model, request.device, request.precision)
+    loaded = time.perf_counter()
+    result: Result | None = None
+    with _progress() as show:
+        for event in generator.generate(request):
+            if isinstance(event, Result):
+                result = event
+            else:
+                show(event.step, event.num_steps)
+    assert result is not None
+    sampled = time.perf_counter()
+    written = result.save(out)
+    report = {
+        "files": [str(path) for path in written],
+        "task": str(plan.task),
+        "frames": result.layout.num_cells,
+        "seed": result.seeds[0],
+        "health": {**asdict(result.health[0]), "score": result.health[0].score},
+        "candidates": [
+            {"seed": seed, "score": health.score}
+            for seed, health in zip(result.seeds, result.health, strict=True)
+        ],
+        "seconds": {"load": loaded - started, "sample": sampled - loaded},
+    }
+    if as_json:
+        print(json.dumps(report, indent=2))
+        return
+    best = f", the best of {request.best_of}" if request.best_of > 1 else ""
+    print(
+        f"{written[0]}: {result.layout.num_cells} frames, seed {result.seeds[0]}{best}, sampled "
+        f"in {sampled - loaded:.1f} s (loading took {loaded - started:.1f} s)"
+    )
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a file, a folder of frames or a model holds, and how it came to be.
+
+    Raises:
+        MediaError: if it cannot be read.
+    """
+    if (path / FACTS).is_file() or (path / "checkpoints").is_dir():
+        facts = load_facts(find_model(str(path)))
+        if facts is not None:
+            return {"kind": "model", **facts.model_dump(mode="json")}
+    info = probe(path)
+    told: dict[str, Any] = {
+        "file": str(path),
+        "kind": info.kind,
+        "size": f"{info.height}x{info.width}",
+        "frames": info.num_frames,
+        "fps": info.fps,
+        "codec": info.codec,
+    }
+    if info.provenance is not None:
+        told["made_by"] = info.provenance.model_dump(mode="json", exclude_none=True)
+    return told
+
+
+def split(
+    grid: Path, out: Path, cells: tuple[str, int, int | None] | None, fps: float | None
+) -> list[Path]:
+    """Cut a grid picture into its frames.
+
+    Raises:
+        MediaError: if it cannot be read, or does not say its layout and none is named.
+        ShapeError: if it does not divide into the cells.
+    """
+    layout = Cells(*cells).parse() if cells else None
+    told = read_provenance(grid)
+    clip = read_grid(grid, layout)
+    used = layout or (told.grid if told else None)
+    assert used is not None
+    provenance = Provenance(layout=str(used), request=told.request if told else None)
+    return save_sequence(
+        clip.frames, out, fps=fps or clip.fps or 8.0, provenance=provenance, layout=used
+    )
+
+
+def pack(
+    source: Path, out: Path, cells: tuple[str | None, int, int | None], *, start: int, stride: int
+) -> list[Path]:
+    """Lay frames out as one grid picture.
+
+    Raises:
+        ConfigError: if no layout is named and the source does not say one.
+        MediaError: if it cannot be read, or the picture not be written.
+        ShapeError: if the frames do not fill the layout.
+    """
+    told = read_provenance(source)
+    named = Cells(*cells)
+    if named.layout is None and told is not None and told.layout is not None:
+        named = named._replace(layout=told.layout)
+    layout = named.parse()
+    if layout is None:
+        raise ConfigError(
+            f"{source} does not say how it was laid out. Name it with --layout ROWSxCOLS, for "
+            "example --layout 4x4."
+        )
+    if out.suffix.lower() not in (".png", ".json"):
+        raise ConfigError(
+            f"{out.name} is no grid picture. Use a name that ends with .png, or .json for a "
+            "sprite sheet."
+        )
+    stop = start + (layout.num_cells - 1) * stride + 1
+    clip = read_clip(source, start=start, stop=stop, stride=stride)
+    provenance = Provenance(
+        layout=str(layout),
+        gap=layout.gap,
+        margin=layout.margin,
+        request=told.request if told else None,
+    )
+    fps = clip.fps or 8.0
+    return save_sequence(clip.frames, out, fps=fps, provenance=provenance, layout=layout)
+
+
+def _cost_in_words(told: dict[str, Any]) -> str:
+    lines = [
+        f"task      {told['task']}, {told['layout']} cells of "
+        f"{told['cell'][0]}x{told['cell'][1]} px, model {told['model']}",
+        f"prompt    {told['prompt'] or '(none)'}",
+        f"tokens    {told['tokens']:,} in each of {told['passes']} passes",
+        f"memory    about {told['memory_bytes'] / 2**30:.1f} GiB",
+        f"time      about {told['seconds']:.1f} s on this machine, besides loading",
+    ]
+    return "\n".join([*lines, *told["notes"]])
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A bar on a terminal, else a line now and then, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _print_step
+        return
+    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("sampling")
+        yield lambda step, steps: bars.update(task, completed=step, total=steps)
+
+
+def _print_step(step: int, steps: int) -> None:
+    if step == 1 or step == steps or step % max(1, steps // 5) == 0:
+        print(f"step {step}/{steps}", file=sys.stderr, flush=True)

@@ -1,0 +1,343 @@
+"""Generator: from a request to a sequence; where the rooms meet."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from filmgrid.data.export import save_sequence
+from filmgrid.data.mosaics import pack_image
+from filmgrid.data.pictures import to_picture
+from filmgrid.data.provenance import Provenance
+from filmgrid.errors import ConfigError
+from filmgrid.grid.reference import Reference
+from filmgrid.grid.spec import Layout
+from filmgrid.inputs import Inputs, describe_files, gather, read_files
+from filmgrid.metrics.health import HealthReport, measure_health
+from filmgrid.models.backbone import Backbone
+from filmgrid.models.codec import Codec, PixelCodec
+from filmgrid.models.families import load_backbone
+from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
+from filmgrid.planning import Plan, make_plan
+from filmgrid.process.noise import seeded_noise
+from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
+from filmgrid.request import GenerateRequest
+from filmgrid.sampling.guidance import guided
+from filmgrid.sampling.loop import SampleState, sample
+from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
+
+Frames8 = UInt8[np.ndarray, "b n h w 3"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """A step of a generation.
+
+    Args:
+        step: steps done, over all batches of sequences.
+        num_steps: steps in all.
+        sigma: noise level reached.
+        latents: the sequences of this batch at that level.
+        preview: gives what they would become, 8-bit; it costs a decode.
+    """
+
+    step: int
+    num_steps: int
+    sigma: float
+    latents: Float[Tensor, "b n c h w"]
+    preview: Callable[[], Frames8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Generated sequences, the best first.
+
+    Args:
+        arrays: frames as 8-bit sRGB.
+        layout: of the grid that each was made as.
+        seeds: of each sequence.
+        health: of each sequence.
+        fps: frames per second to show them at.
+        request: what was asked for, as files carry it.
+    """
+
+    arrays: Frames8
+    layout: Layout
+    seeds: tuple[int, ...]
+    health: tuple[HealthReport, ...]
+    fps: float
+    request: Mapping[str, Any]
+
+    @property
+    def frames(self) -> list[list[Any]]:
+        """Frames as Pillow images, one list per sequence."""
+        return [[to_picture(frame) for frame in sequence] for sequence in self.arrays]
+
+    @property
+    def grids(self) -> list[Any]:
+        """Each sequence as one Pillow image."""
+        return [to_picture(pack_image(sequence, self.layout)) for sequence in self.arrays]
+
+    def save(self, out: Path | str, index: int = 0, *, fps: float | None = None) -> list[Path]:
+        """Write one sequence; the name chooses the format, as ``filmgrid generate --out`` does.
+
+        Args:
+            out: file, or a folder for numbered PNG frames.
+            index: which sequence.
+            fps: frames per second; by default the result's.
+
+        Raises:
+            ConfigError: if the suffix is unknown.
+            MediaError: if it cannot be written.
+        """
+        told = {**self.request, "seed": self.seeds[index]}
+        return save_sequence(
+            self.arrays[index],
+            out,
+            fps=fps or self.fps,
+            provenance=Provenance(layout=str(self.layout), request=told),
+            layout=self.layout,
+        )
+
+
+class Generator:
+    """A backbone with its codec, ready to make sequences.
+
+    ::
+
+        generator = Generator.from_pretrained("mini")
+        result = generator("a red circle moving right on a blue background", seed=1)
+        result.save("circle.mp4")
+
+    Args:
+        backbone: predicts velocity.
+        codec: between pixels and its latents.
+        device: where to compute.
+        dtype: of the matrix products.
+    """
+
+    def __init__(
+        self, backbone: Backbone, codec: Codec, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.backbone = backbone
+        self.codec = codec
+        self.device = device
+        self.dtype = dtype
+        self.name = backbone.facts.name
+
+    @classmethod
+    def from_pretrained(
+        cls, model: str | Path = "mini", device: Device = "auto", precision: Precision = "auto"
+    ) -> Self:
+        """Load a model by name or folder.
+
+        Args:
+            model: a shipped model, or a folder that ``filmgrid train`` made.
+            device: ``auto`` is CUDA, else MPS, else the CPU.
+            precision: ``auto`` is bf16 where the machine multiplies it in hardware, else fp32.
+
+        Raises:
+            CheckpointError: if there is no such model or its files do not fit together.
+        """
+        place = choose_device(device)
+        backbone = load_backbone(str(model))
+        backbone.module.to(place).requires_grad_(False)
+        made = cls(backbone, PixelCodec(), place, choose_dtype(precision, place))
+        made.name = str(model)
+        return made
+
+    def __call__(
+        self,
+        prompt: str = "",
+        *,
+        image: Any = None,
+        keyframes: Mapping[int, Any] | None = None,
+        video: Any = None,
+        redraw: Sequence[int] = (),
+        lock: Sequence[int] = (),
+        task: str | None = None,
+        layout: str | Layout | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        start_sigma: float | None = None,
+        seed: int | None = None,
+        generator: torch.Generator | None = None,
+        num_sequences: int = 1,
+        callback_on_step_end: Any = None,
+        **options: Any,
+    ) -> Result:
+        """Make sequences, in the manner of a diffusers pipeline.
+
+        Args:
+            prompt: what the sequence shows.
+            image: first frame; a path, a Pillow image, or an 8-bit array ``h w 3``.
+            keyframes: images by cell.
+            video: frames to redraw, edit or extend; a path, or an 8-bit array ``n h w 3``.
+            redraw: cells of ``video`` to make again.
+            lock: cells of ``video`` that stay while it is edited.
+            task: name of a task, instead of inferring it.
+            layout: for example ``"4x4"``.
+            num_inference_steps: steps of the whole way from noise.
+            guidance_scale: 1 turns guidance off.
+            start_sigma: true noise level to start from, in [0, 1].
+            seed: of the first sequence; the next ones count up.
+            generator: as in diffusers; its initial seed is used.
+            num_sequences: how many to make; the result has the healthiest first.
+            callback_on_step_end: called as ``callback(self, step, sigma, {"latents": latents})``
+                after every step; what it returns is not used.
+            options: other fields of :class:`~filmgrid.request.GenerateRequest`.
+
+        Raises:
+            ConfigError: if the request cannot be carried out.
+            ShapeError: if sizes do not fit.
+            MediaError: if a file cannot be read.
+        """
+        if generator is not None:
+            if seed is not None:
+                raise ConfigError("seed and generator both choose the noise. Give one of them.")
+            seed = generator.initial_seed() % 2**63
+        images = dict(keyframes or {})
+        if image is not None:
+            if 0 in images:
+                raise ConfigError(
+                    "image and a keyframe at cell 0 are both the first frame. Leave one out."
+                )
+            images[0] = image
+        only_first = image is not None and len(images) == 1
+        named = {cell: _name(given) for cell, given in sorted(images.items())}
+        request = GenerateRequest(
+            prompt=prompt,
+            model=self.name,
+            task=task,
+            image=named[0] if only_first else None,
+            keyframe=() if only_first else tuple(f"{cell}={at}" for cell, at in named.items()),
+            video=None if video is None else _name(video),
+            redraw=",".join(str(cell) for cell in redraw),
+            lock=",".join(str(cell) for cell in lock),
+            layout=None if layout is None else str(layout),
+            steps=num_inference_steps,
+            guidance=guidance_scale,
+            sigma=start_sigma,
+            seed=seed or 0,
+            best_of=num_sequences,
+            **options,
+        )
+        inputs = gather(images, video)
+        result: Result | None = None
+        for event in self.generate(request, inputs):
+            if isinstance(event, Result):
+                result = event
+            elif callback_on_step_end is not None:
+                callback_on_step_end(self, event.step, event.sigma, {"latents": event.latents})
+        assert result is not None
+        return result
+
+    def generate(
+        self, request: GenerateRequest, inputs: Inputs | None = None
+    ) -> Iterator[Progress | Result]:
+        """Carry out a request: yields every step, then the result. To cancel, stop asking.
+
+        Args:
+            request: what to make.
+            inputs: its pictures, if they are not in the files that it names.
+
+        Raises:
+            ConfigError: if the request cannot be carried out.
+            ShapeError: if sizes do not fit.
+            MediaError: if a file cannot be read.
+        """
+        described = describe_files(request) if inputs is None else inputs.describe()
+        plan = make_plan(request, self.backbone.facts, described)
+        given = read_files(request) if inputs is None else inputs
+        given = given.fitted(request, plan.task, plan.layout, plan.cell)
+        seeds = [request.seed + place for place in range(request.best_of)]
+        chunks = [
+            seeds[first : first + request.batch] for first in range(0, len(seeds), request.batch)
+        ]
+        made: list[np.ndarray] = []
+        for number, chunk in enumerate(chunks):
+            for state in self._sample(plan, request, given, chunk):
+                latents, steps = state.noisy, state.num_steps
+                done, total = number * steps + state.step, len(chunks) * steps
+                if state.step:
+                    yield Progress(done, total, state.sigma, latents, self._preview(state))
+            made.append(given.paste(self._pixels(latents), request, plan.task))
+        arrays = np.concatenate(made)
+        health = [measure_health(frames, plan.layout) for frames in arrays]
+        order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
+        yield Result(
+            arrays[order],
+            plan.layout,
+            tuple(seeds[place] for place in order),
+            tuple(health[place] for place in order),
+            plan.fps,
+            request.model_dump(mode="json", exclude_defaults=True),
+        )
+
+    @torch.inference_mode()
+    def _sample(
+        self, plan: Plan, request: GenerateRequest, given: Inputs, seeds: Sequence[int]
+    ) -> Iterator[SampleState]:
+        """Run the sampler for some seeds at once."""
+        batch = len(seeds)
+        start = start_of(plan, request)
+        reference = TASKS[plan.task](self._known(plan, request, given, batch), start)
+        if reference is not None:
+            reference = Reference(
+                self.codec.encode(reference.cells), reference.keep, reference.start_sigma
+            )
+        condition = self.backbone.encode([plan.prompt] * batch)
+        null = self.backbone.encode([""] * batch) if plan.guidance_scale != 1 else None
+        height, width = (side // self.codec.stride for side in plan.cell)
+        noise = seeded_noise(
+            seeds, (plan.layout.num_cells, self.codec.channels, height, width), self.device
+        )
+        sigmas = plan_sigmas(plan.num_steps, plan.shift, start, respaced=request.respaced)
+        velocity_of = guided(
+            self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype
+        )
+        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
+
+    def _known(self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int) -> Known:
+        """The given pictures as the tasks see them: in [-1, 1], the same for each sequence."""
+
+        def pixels(array: np.ndarray) -> Tensor:
+            tensor = torch.from_numpy(array.copy()).to(self.device).movedim(-1, -3)
+            return (tensor.float() / 127.5 - 1).expand(batch, *tensor.shape)
+
+        return Known(
+            plan.layout,
+            {cell: pixels(image) for cell, image in given.images.items()},
+            None if given.video is None else pixels(given.video),
+            request.redraw_cells,
+            request.locked_cells,
+        )
+
+    def _preview(self, state: SampleState) -> Callable[[], Frames8]:
+        return lambda: self._pixels(state.clean)
+
+    def _pixels(self, latents: Float[Tensor, "b n c h w"]) -> Frames8:
+        """Decode latents to 8-bit frames."""
+        pixels = (self.codec.decode(latents).float().clamp(-1, 1) + 1) * 127.5
+        return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
+
+
+def start_of(plan: Plan, request: GenerateRequest) -> float:
+    """Noise level that a request starts from, in [0, 1]."""
+    if request.sigma is not None:
+        return request.sigma
+    if request.strength is not None:
+        sigmas = shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
+        return sigma_of_strength(sigmas, request.strength)
+    return START_SIGMAS[plan.task]
+
+
+def _name(given: Any) -> str:
+    """How a request calls a picture: its path, or that it came as an array."""
+    return str(given) if isinstance(given, (str, Path)) else "array"

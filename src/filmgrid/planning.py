@@ -1,0 +1,197 @@
+"""What a request comes to, before any weight is loaded: sizes, steps, tokens, cost. Torch-free."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filmgrid.errors import ConfigError, ShapeError
+from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.grid.spec import CellSize, Layout, check_stride
+from filmgrid.inputs import Described, Given, check_length, known_cells
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.request import GenerateRequest, Task
+
+PROCESS_BYTES = 550 * 2**20
+"""Memory of a Python process that has imported torch and diffusers, measured on Linux."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A request with every choice made.
+
+    Args:
+        task: what is done.
+        prompt: as the model reads it.
+        layout: of the sequence.
+        cell: size of a frame in pixels.
+        num_steps: steps of the whole schedule.
+        guidance_scale: 1 means one pass per step.
+        shift: of the schedule.
+        per_cell_sigma: frames that stay are shown to the model at noise level 0.
+        fps: of the output.
+        notes: what a person should know about the choices, one sentence each.
+    """
+
+    task: Task
+    prompt: str
+    layout: Layout
+    cell: CellSize
+    num_steps: int
+    guidance_scale: float
+    shift: float
+    per_cell_sigma: bool
+    fps: float
+    notes: tuple[str, ...]
+
+
+def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) -> Plan:
+    """Choose what the request leaves open and refuse what cannot work.
+
+    Args:
+        request: what is asked for.
+        facts: what the model states about itself.
+        given: what the request's pictures are.
+
+    Raises:
+        ConfigError: if a cell or an option does not fit the layout or the model.
+        ShapeError: if sizes do not fit and no ``fit`` is named.
+    """
+    task, video = request.inferred_task, given.video
+    layout = _layout(request, facts, video)
+    cell = facts.default_cell if request.cell is None else CellSize.parse(request.cell)
+    check_stride(cell, facts.stride)
+    layout.check_cells([*given.images, *request.redraw_cells, *request.locked_cells])
+    for picture in [*given.images.values(), *([video] if video else [])]:
+        _check_size(picture, cell, request)
+    notes: list[str] = []
+    if str(layout) not in facts.trained_layouts:
+        trained = ", ".join(facts.trained_layouts)
+        notes.append(f"{facts.name} was trained on {trained} and not on {layout}.")
+    if video is not None:
+        notes += _check_length(video, request, task, layout)
+    if request.prompt and not facts.has_text:
+        notes.append(f"{facts.name} was trained without captions and does not read the prompt.")
+    if request.conditioning == "learned" and not facts.per_cell_sigma:
+        raise ConfigError(
+            f"{facts.name} was not trained with clean cells among noisy ones, so learned "
+            "conditioning means nothing to it. Use replacement, or auto."
+        )
+    prompt = _prompt(request, facts, layout)
+    guidance = facts.guidance_scale if request.guidance is None else request.guidance
+    source_fps = video.fps / request.video_stride if video and video.fps else None
+    return Plan(
+        task=task,
+        prompt=prompt,
+        layout=layout,
+        cell=cell,
+        num_steps=request.steps or facts.num_steps,
+        guidance_scale=guidance if prompt else 1.0,
+        shift=request.shift or facts.shift,
+        per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
+        fps=request.fps or source_fps or facts.fps,
+        notes=tuple(notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan will cost.
+
+    Args:
+        tokens: image tokens of one sequence.
+        passes: calls of the network for one sequence, guidance counted.
+        flops: floating-point operations of all sequences.
+        memory_bytes: peak of the whole process, an estimate.
+    """
+
+    tokens: int
+    passes: int
+    flops: float
+    memory_bytes: int
+
+
+def cost_of(plan: Plan, facts: BackboneFacts, folder: Path, count: int, batch: int) -> Cost:
+    """Count tokens, passes, operations and memory of a plan.
+
+    Args:
+        plan: what is generated.
+        facts: what the model states about itself.
+        folder: of its weights.
+        count: sequences in all.
+        batch: sequences computed at once.
+    """
+    architecture = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    dim, depth = int(architecture["dim"]), int(architecture["depth"])
+    tokens = plan.layout.num_cells * (plan.cell.height // facts.stride)
+    tokens *= plan.cell.width // facts.stride
+    sequence = tokens + int(architecture["max_words"])
+    parameters = _count_parameters(folder)
+    both = 1 if plan.guidance_scale == 1 else 2
+    per_pass = 2 * parameters * sequence + 4 * (depth + 1) * dim * sequence**2
+    working = both * min(batch, count) * 4 * (24 * dim * sequence + 3 * tokens**2)
+    passes = plan.num_steps * both
+    memory = PROCESS_BYTES + 4 * parameters + working
+    return Cost(tokens, passes, float(per_pass * passes * count), memory)
+
+
+def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None) -> Layout:
+    if request.layout is not None:
+        return Layout.parse(request.layout)
+    if video is not None and video.layout is not None and request.inferred_task != Task.EXTEND:
+        return Layout(video.layout.rows, video.layout.cols)
+    return facts.default_layout
+
+
+def _prompt(request: GenerateRequest, facts: BackboneFacts, layout: Layout) -> str:
+    if not request.prompt.strip() or not facts.has_text:
+        return ""
+    wording = request.wording or facts.wording
+    if layout.num_cells == 1 and request.wording is None:
+        wording = Wording.NONE
+    return describe_layout(request.prompt, layout, wording)
+
+
+def _check_size(given: Given, cell: CellSize, request: GenerateRequest) -> None:
+    if request.fit is None and given.size != cell:
+        raise ShapeError(
+            f"{given.name} is {given.size} px and the cells are {cell} px. Say how it should fit "
+            "with --fit crop|pad|resize, or give it in the size of a cell."
+        )
+
+
+def _check_length(video: Given, request: GenerateRequest, task: Task, layout: Layout) -> list[str]:
+    """Refuse a video that is too short where that is known; say what of it is used."""
+    if video.num_frames is None:
+        return []
+    there = len(range(request.video_start, video.num_frames, request.video_stride))
+    if there == 0:
+        raise ConfigError(
+            f"{video.name} has {video.num_frames} frames and none at {request.video_start}. "
+            "Use a smaller --video-start."
+        )
+    if task == Task.EXTEND:
+        known = min(there, known_cells(layout))
+        return [f"The last {known} of {there} frames stay; {layout.num_cells - known} follow."]
+    check_length(video.name, there, layout)
+    if there == layout.num_cells:
+        return []
+    last = request.video_start + (layout.num_cells - 1) * request.video_stride
+    return [
+        f"Of the {video.num_frames} frames of {video.name}, frames {request.video_start} to "
+        f"{last} are used."
+    ]
+
+
+def _count_parameters(folder: Path) -> int:
+    """From the sizes of the weights and the dtypes in their headers."""
+    count = 0
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header: dict[str, Any] = json.loads(file.read(size))
+        dtypes = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
+        bytes_each = 2 if dtypes <= {"BF16", "F16"} else 4
+        count += (os.path.getsize(path) - 8 - size) // bytes_each
+    return count

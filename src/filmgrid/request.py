@@ -1,0 +1,226 @@
+"""What can be asked of a generator: one frozen model for shell, YAML, Python and the web.
+
+Free of torch: a request is checked before any weight is loaded.
+"""
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from filmgrid.errors import ConfigError
+from filmgrid.grid.prompts import Wording
+from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.settings import Settings
+
+
+class Task(StrEnum):
+    """What is known of the sequence, and what is asked for."""
+
+    TEXT = "text"
+    """Text to sequence; with a 1x1 layout, to one image."""
+    IMAGE = "image"
+    """Image to sequence: the image is the first frame and stays."""
+    KEYFRAMES = "keyframes"
+    """Interpolation: images at any cells stay, the cells between are made."""
+    REDRAW = "redraw"
+    """Some cells of a sequence are made again, the others stay."""
+    EDIT = "edit"
+    """Restoration, style, editing, motion clone: the whole sequence changes a little."""
+    EXTEND = "extend"
+    """A sequence goes on: its frames fill the first cells and stay."""
+
+
+class GenerateRequest(Settings):
+    """A sequence to generate. What is not said is chosen by the model's own facts."""
+
+    prompt: str = ""
+    """What the sequence shows."""
+    model: str = "mini"
+    """Name of a shipped model, or the folder of a trained one."""
+    task: Task | None = None
+    """What to do; by default inferred from image, keyframe, video and redraw."""
+    image: Path | None = None
+    """First frame of the sequence; it stays bit for bit."""
+    keyframe: tuple[str, ...] = ()
+    """CELL=FILE: an image that stays at this cell, counted from 0 in reading order."""
+    video: Path | None = None
+    """Video, animation, folder of frames or grid to redraw, edit or extend."""
+    video_start: int = Field(default=0, ge=0)
+    """First frame of the video that is used."""
+    video_stride: int = Field(default=1, ge=1)
+    """Frames of the video from one used frame to the next."""
+    redraw: str = ""
+    """Cells of the video to make again, such as 5,6 or 4-7,12; all others stay."""
+    lock: str = ""
+    """Cells of the video that stay while the others are edited, such as 0,15."""
+    fit: Literal["crop", "pad", "resize"] | None = None
+    """How given frames of another size become cells; without it they are refused."""
+    layout: str | None = None
+    """ROWSxCOLS of the grid, one frame per cell."""
+    cell: int | str | None = None
+    """Size of a frame in pixels: 64, or HEIGHTxWIDTH."""
+    sigma: float | None = Field(default=None, ge=0, le=1)
+    """Noise level to start from: 1 forgets the given frames where they do not stay, 0 changes
+    nothing."""
+    strength: float | None = Field(default=None, ge=0, le=1)
+    """The same in the convention of diffusers, an index into the steps; instead of sigma."""
+    steps: int | None = Field(default=None, ge=1)
+    """Sampling steps of the whole way from noise."""
+    respaced: bool = False
+    """Walk from a start below 1 in all the steps, instead of leaving out those above it."""
+    guidance: float | None = Field(default=None, ge=0)
+    """How strongly the prompt is followed; 1 turns guidance off and halves the time."""
+    shift: float | None = Field(default=None, gt=0)
+    """Shift of the steps towards high noise; 1 is none."""
+    wording: Wording | None = None
+    """How the prompt describes the layout to the model."""
+    conditioning: Literal["auto", "learned", "replacement"] = "auto"
+    """How frames that stay are shown to the model: learned gives them their own noise level 0,
+    replacement noises them like the rest; auto is what the model was trained for."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Noise of the sequence; the same seed repeats it."""
+    best_of: int = Field(default=1, ge=1, le=1024)
+    """Make so many sequences, from seed on, and give the one of best health."""
+    batch: int = Field(default=4, ge=1)
+    """Sequences computed at once, when there are several; costs memory."""
+    fps: float | None = Field(default=None, gt=0)
+    """Frames per second of the output."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto is CUDA, else MPS, else the CPU."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_can_be_read(cls, value: str | None) -> str | None:
+        return None if value is None else str(Layout.parse(value))
+
+    @field_validator("cell")
+    @classmethod
+    def _cell_can_be_read(cls, value: int | str | None) -> int | str | None:
+        if value is not None:
+            CellSize.parse(value)
+        return value
+
+    @field_validator("redraw", "lock")
+    @classmethod
+    def _cells_can_be_read(cls, value: str) -> str:
+        parse_cells(value)
+        return value
+
+    @field_validator("keyframe")
+    @classmethod
+    def _keyframes_can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        cells = [parse_keyframe(text)[0] for text in value]
+        for cell in cells:
+            if cells.count(cell) > 1:
+                raise ValueError(f"Cell {cell} has two keyframes. Give each cell one image.")
+        return value
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Self:
+        if self.sigma is not None and self.strength is not None:
+            raise ValueError(
+                f"sigma {self.sigma} and strength {self.strength} both set the start. Give one."
+            )
+        if self.image is not None and 0 in self.keyframes:
+            raise ValueError(
+                "image and a keyframe at cell 0 are both the first frame. Leave one out."
+            )
+        given = self.image is not None or bool(self.keyframe)
+        if given and self.video is not None:
+            raise ValueError(
+                "image or keyframe and video cannot be used together. To replace frames of a "
+                "video, give them as keyframes without it; to keep its frames, lock their cells."
+            )
+        if (self.redraw or self.lock) and self.video is None:
+            raise ValueError("redraw and lock name cells of a video. Add --video FILE.")
+        if self.redraw and self.lock:
+            raise ValueError(
+                "redraw and lock cannot be used together: cells that are not redrawn stay anyway."
+            )
+        self.check_task(given=given)
+        return self
+
+    def check_task(self, *, given: bool) -> None:
+        """Refuse a task without what it needs, or with what it has no use for."""
+        task = self.inferred_task
+        images = len(self.keyframe) + (self.image is not None)
+        missing = {
+            Task.TEXT: None,
+            Task.IMAGE: None if images == 1 else "exactly one --image FILE",
+            Task.KEYFRAMES: None if images else "--keyframe CELL=FILE",
+            Task.REDRAW: None if self.video and self.redraw else "--video FILE and --redraw CELLS",
+            Task.EDIT: None if self.video and not self.redraw else "--video FILE without --redraw",
+            Task.EXTEND: None
+            if self.video and not self.redraw
+            else "--video FILE without --redraw",
+        }[task]
+        if missing:
+            raise ValueError(f"The task {task} needs {missing}.")
+        if task == Task.TEXT and (given or self.video is not None):
+            raise ValueError(
+                "The task text has no use for image, keyframe or video. Leave them out, or leave "
+                "out the task to have it inferred."
+            )
+        if self.lock and task != Task.EDIT:
+            raise ValueError(f"lock belongs to the task edit, not to {task}. Leave it out.")
+
+    @property
+    def inferred_task(self) -> Task:
+        """The task asked for, or the one that fits what was given."""
+        if self.task is not None:
+            return self.task
+        if self.video is not None:
+            return Task.REDRAW if self.redraw else Task.EDIT
+        if self.keyframe:
+            return Task.KEYFRAMES
+        return Task.TEXT if self.image is None else Task.IMAGE
+
+    @property
+    def keyframes(self) -> dict[int, Path]:
+        """Images by cell, the first frame among them."""
+        images = dict(parse_keyframe(text) for text in self.keyframe)
+        return images if self.image is None else {0: self.image, **images}
+
+    @property
+    def redraw_cells(self) -> list[int]:
+        """Cells to make again."""
+        return parse_cells(self.redraw)
+
+    @property
+    def locked_cells(self) -> list[int]:
+        """Cells of an edit that stay."""
+        return parse_cells(self.lock)
+
+
+def parse_cells(text: str) -> list[int]:
+    """Read ``"5,6"`` or ``"4-7,12"``: cells in rising order, each once.
+
+    Raises:
+        ConfigError: if it is not a list of cells.
+    """
+    cells: set[int] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ConfigError(
+                f"{part!r} is not a cell nor a range of cells. Write for example 5,6 or 4-7,12."
+            )
+        cells.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return sorted(cells)
+
+
+def parse_keyframe(text: str) -> tuple[int, Path]:
+    """Read ``"5=photo.png"``.
+
+    Raises:
+        ConfigError: if it is not CELL=FILE.
+    """
+    match = re.fullmatch(r"\s*(\d{1,4})\s*=\s*(.+)", text)
+    if match is None:
+        raise ConfigError(f"{text!r} is not a keyframe. Write CELL=FILE, for example 5=photo.png.")
+    return int(match[1]), Path(match[2])
