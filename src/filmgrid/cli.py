@@ -33,11 +33,13 @@ class Generate(GenerateRequest):
 
     prompt: tyro.conf.Positional[str] = ""
     """What the sequence shows."""
-    out: Path | None = None
+    out: str | None = None
     """File to write: .mp4 .mkv .mov .webm .gif .webp, .png for a grid, .json for a sprite sheet,
     or NAME/ for numbered PNG frames. By default sequence.mp4."""
     keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """CELL=FILE: an image that stays at this cell, counted from 0 in reading order; repeat it."""
+    scale: int = 1
+    """Enlarge the written frames so many times without smoothing, to look at small ones."""
     dry_run: bool = False
     """Say what it would cost, and generate nothing."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -97,7 +99,7 @@ class Split(Settings):
 
     grid: tyro.conf.Positional[Path]
     """Picture of a grid; one that filmgrid made says itself how it is laid out."""
-    out: Path
+    out: str
     """NAME/ for numbered PNG frames, or a video or animation file."""
     layout: str | None = None
     """ROWSxCOLS, for pictures that do not say it."""
@@ -203,7 +205,7 @@ def _generate(config: Generate) -> None:
 
     names = set(GenerateRequest.model_fields)
     request = GenerateRequest(**{name: getattr(config, name) for name in names})
-    generate(request, config.out, dry_run=config.dry_run, as_json=config.json_output)
+    generate(request, config.out, config.scale, dry_run=config.dry_run, as_json=config.json_output)
 
 
 def _train(words: list[str]) -> None:

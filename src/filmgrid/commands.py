@@ -24,7 +24,7 @@ from filmgrid.planning import cost_of, make_plan
 from filmgrid.request import GenerateRequest
 
 log = logging.getLogger(__name__)
-DEFAULT_OUT = Path("sequence.mp4")
+DEFAULT_OUT = "sequence.mp4"
 
 
 class Cells(NamedTuple):
@@ -39,13 +39,17 @@ class Cells(NamedTuple):
         return Layout.parse(self.layout, self.gap, self.margin) if self.layout else None
 
 
-def generate(request: GenerateRequest, out: Path | None, *, dry_run: bool, as_json: bool) -> None:
+def generate(
+    request: GenerateRequest, out: str | None, scale: int, *, dry_run: bool, as_json: bool
+) -> None:
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
     folder = find_model(request.model)
     facts = load_facts(folder)
     plan = make_plan(request, facts, describe_files(request))
-    check_output(out, num_frames=plan.layout.num_cells, fps=plan.fps, layout=plan.layout)
+    check_output(
+        out, num_frames=plan.layout.num_cells, fps=plan.fps, layout=plan.layout, scale=scale
+    )
     cost = cost_of(plan, facts, folder, request.best_of, request.batch)
     if dry_run:
         from filmgrid.speed import seconds_for
@@ -80,7 +84,7 @@ def generate(request: GenerateRequest, out: Path | None, *, dry_run: bool, as_js
                 show(event.step, event.num_steps)
     assert result is not None
     sampled = time.perf_counter()
-    written = result.save(out)
+    written = result.save(out, scale=scale)
     report = {
         "files": [str(path) for path in written],
         "task": str(plan.task),
@@ -128,7 +132,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def split(
-    grid: Path, out: Path, cells: tuple[str, int, int | None] | None, fps: float | None
+    grid: Path, out: str, cells: tuple[str, int, int | None] | None, fps: float | None
 ) -> list[Path]:
     """Cut a grid picture into its frames.
 

@@ -84,13 +84,16 @@ class Result:
         """Each sequence as one Pillow image."""
         return [to_picture(pack_image(sequence, self.layout)) for sequence in self.arrays]
 
-    def save(self, out: Path | str, index: int = 0, *, fps: float | None = None) -> list[Path]:
+    def save(
+        self, out: Path | str, index: int = 0, *, fps: float | None = None, scale: int = 1
+    ) -> list[Path]:
         """Write one sequence; the name chooses the format, as ``filmgrid generate --out`` does.
 
         Args:
             out: file, or a folder for numbered PNG frames.
             index: which sequence.
             fps: frames per second; by default the result's.
+            scale: integer enlargement without smoothing, to look at small frames.
 
         Raises:
             ConfigError: if the suffix is unknown.
@@ -103,6 +106,7 @@ class Result:
             fps=fps or self.fps,
             provenance=Provenance(layout=str(self.layout), request=told),
             layout=self.layout,
+            scale=scale,
         )
 
 
@@ -214,7 +218,7 @@ class Generator:
         request = GenerateRequest(
             prompt=prompt,
             model=self.name,
-            task=task,
+            task=task,  # pyright: ignore[reportArgumentType]  # the request reads names
             image=named[0] if only_first else None,
             keyframe=() if only_first else tuple(f"{cell}={at}" for cell, at in named.items()),
             video=None if video is None else _name(video),
@@ -262,12 +266,13 @@ class Generator:
         ]
         made: list[np.ndarray] = []
         for number, chunk in enumerate(chunks):
-            for state in self._sample(plan, request, given, chunk):
-                latents, steps = state.noisy, state.num_steps
+            states = self._sample(plan, request, given, chunk)
+            state = next(states)  # the start, which is the result if there is no step to make
+            for state in states:
+                steps = state.num_steps
                 done, total = number * steps + state.step, len(chunks) * steps
-                if state.step:
-                    yield Progress(done, total, state.sigma, latents, self._preview(state))
-            made.append(given.paste(self._pixels(latents), request, plan.task))
+                yield Progress(done, total, state.sigma, state.noisy, self._preview(state))
+            made.append(given.paste(self._pixels(state.noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
@@ -338,6 +343,6 @@ def start_of(plan: Plan, request: GenerateRequest) -> float:
     return START_SIGMAS[plan.task]
 
 
-def _name(given: Any) -> str:
+def _name(given: Any) -> Path:
     """How a request calls a picture: its path, or that it came as an array."""
-    return str(given) if isinstance(given, (str, Path)) else "array"
+    return Path(given) if isinstance(given, (str, Path)) else Path("array")

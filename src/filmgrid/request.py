@@ -126,7 +126,8 @@ class GenerateRequest(Settings):
             raise ValueError(
                 f"sigma {self.sigma} and strength {self.strength} both set the start. Give one."
             )
-        if self.image is not None and 0 in self.keyframes:
+        cells = [parse_keyframe(text)[0] for text in self.keyframe]
+        if self.image is not None and 0 in cells:
             raise ValueError(
                 "image and a keyframe at cell 0 are both the first frame. Leave one out."
             )

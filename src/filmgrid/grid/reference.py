@@ -115,15 +115,15 @@ def from_keyframes(
             "number of channels."
         )
     images = torch.stack([keyframes[place] for place in places], dim=1)
-    cells, keep = [], []
+    cells: list[Tensor] = []
     for cell in range(layout.num_cells):
         after = next((i for i, place in enumerate(places) if place >= cell), len(places) - 1)
         before = max((i for i, place in enumerate(places) if place <= cell), default=0)
         span = places[after] - places[before]
         share = (cell - places[before]) / span if span > 0 else 0.0
         cells.append(torch.lerp(images[:, before], images[:, after], share))
-        keep.append(cell in keyframes)
     stacked = torch.stack(cells, dim=1)
+    keep = [cell in keyframes for cell in range(layout.num_cells)]
     return Reference(stacked, _per_sequence(keep, stacked), start_sigma)
 
 

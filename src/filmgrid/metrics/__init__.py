@@ -1,1 +1,1 @@
-"""."""
+"""Numbers about frames: fidelity to a reference, and health without one."""

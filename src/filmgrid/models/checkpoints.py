@@ -57,7 +57,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
         CheckpointError: if a file is missing, truncated, or does not fit the configuration.
     """
     try:
-        module, info = architecture.from_pretrained(
+        loaded: Any = architecture.from_pretrained(
             folder,
             torch_dtype=dtype,
             output_loading_info=True,
@@ -66,6 +66,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(_why(folder, error)) from error
+    module, info = loaded
     for kind, keys in info.items():
         if keys:
             raise CheckpointError(

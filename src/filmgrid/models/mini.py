@@ -17,7 +17,7 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.loaders import PeftAdapterMixin
+from diffusers.loaders.peft import PeftAdapterMixin
 from diffusers.models.modeling_utils import ModelMixin
 from einops import rearrange
 from jaxtyping import Float, Int
@@ -59,7 +59,6 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         pixels = channels * patch * patch
         self.patch = patch
         self.stem = nn.Linear(pixels, dim)
-        self.embed = nn.Linear(dim, dim)
         self.embed_place = nn.Linear(8, dim)
         self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
         self.embed_prompt = nn.Linear(dim, dim)
@@ -90,9 +89,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         patches = rearrange(  #                                                b n p (c·ph·pw)
             noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
         )
-        fine = F.silu(self.stem(patches))  #                                   b n p d
         places = self.embed_place(_places(rows, cols, noisy))
-        x = _norm(self.embed(fine) + places)  #                                b n p d
+        x = _norm(self.stem(patches) + places)  #                              b n p d
         text = self.text(words)  #                                             b t d
         said = self.embed_prompt(_pool(text, words))[:, None]  #               b 1 d
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
@@ -104,8 +102,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
         for block in self.blocks:
             x, text = block(x, text, cells, prompt, rotary)
-        painted = self.head(x, fine, patches, sigma, rotary[0][:, :, text.shape[1] :],
-                            rotary[1][:, :, text.shape[1] :])  # fmt: skip
+        cos, sin = (angles[:, 0, text.shape[1] :] for angles in rotary)
+        painted = self.head(x, patches, sigma, cos, sin)
         return rearrange(
             painted,
             "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
@@ -145,6 +143,7 @@ class Block(nn.Module):
 
     def __init__(self, dim: int, head_dim: int) -> None:
         super().__init__()
+        assert dim % head_dim == 0
         hidden = -(-dim * 8 // 3 // 64) * 64
         self.heads = dim // head_dim
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
@@ -207,36 +206,34 @@ class PatchHead(nn.Module):
     def __init__(self, dim: int, head_dim: int, pixels: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
-        self.hidden = nn.Linear(2 * dim, 2 * dim)
-        self.paint = nn.Linear(2 * dim, pixels)
+        self.paint = nn.Linear(dim, pixels)
         self.query = nn.Linear(dim, head_dim, bias=False)
         self.key = nn.Linear(dim, head_dim, bias=False)
         self.gain = nn.Parameter(torch.tensor(2.0))
         self.prefer_clean = nn.Parameter(torch.tensor(8.0))
-        self.gate = nn.Linear(2 * dim, patch * patch)
+        self.gate = nn.Linear(dim, patch * patch)
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, -1.0)
 
     def forward(
-        self, x: Tensor, fine: Tensor, patches: Tensor, sigma: Tensor, cos: Tensor, sin: Tensor
+        self, x: Tensor, patches: Tensor, sigma: Tensor, cos: Tensor, sin: Tensor
     ) -> Tensor:
-        """Clean patches ``b n p (c·ph·pw)`` from tokens, stem features and noisy patches."""
+        """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches."""
         shape = x.shape[1:3]
         x = _norm(x)
-        hidden = F.silu(self.hidden(torch.cat([x, fine], dim=-1)))
-        painted = self.paint(hidden)
+        painted = self.paint(x)
 
         flat = x.flatten(1, 2)
-        query = _rotate(_norm(self.query(flat)) * self.gain, cos[:, 0], sin[:, 0])
-        key = _rotate(_norm(self.key(flat)), cos[:, 0], sin[:, 0])
+        query = _rotate(_norm(self.query(flat)) * self.gain, cos, sin)
+        key = _rotate(_norm(self.key(flat)), cos, sin)
         noise = sigma[:, :, None].expand(-1, -1, shape[1]).flatten(1)  #       b np
         logits = query @ key.mT / query.shape[-1] ** 0.5
         weights = (logits - self.prefer_clean * noise[:, None]).softmax(dim=-1)
         copied = (weights @ patches.flatten(1, 2).to(weights.dtype)).unflatten(1, shape)
         cleanness = (1 - weights @ noise[..., None].to(weights.dtype)).unflatten(1, shape)
 
-        share = self.gate(hidden).sigmoid() * cleanness  #                      b n p (ph·pw)
+        share = self.gate(x).sigmoid() * cleanness  #                      b n p (ph·pw)
         share = share.repeat(1, 1, 1, patches.shape[-1] // self.patch**2)
         return painted + share * (copied - painted)
 

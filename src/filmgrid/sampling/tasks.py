@@ -1,7 +1,7 @@
 """The tasks: each a small function that says what is known, over the one sampler."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
@@ -31,7 +31,7 @@ class Known:
     """
 
     layout: Layout
-    images: Mapping[int, Float[Tensor, "b c h w"]] = field(default_factory=dict)
+    images: Mapping[int, Float[Tensor, "b c h w"]]
     video: Float[Tensor, "b n c h w"] | None = None
     redraw: Sequence[int] = ()
     lock: Sequence[int] = ()

@@ -1,1 +1,1 @@
-"""."""
+"""From a configuration to a trained model: batches, losses, optimisers, checkpoints."""

@@ -41,7 +41,7 @@ Data = Annotated[WorldData | FolderData, Field(discriminator="kind")]
 class ModelConfig(Settings):
     """Size of the grid transformer that is trained from scratch."""
 
-    patch: int = Field(default=16, ge=1)
+    patch: int = Field(default=8, ge=1)
     """Pixels per token side."""
     dim: int = Field(default=256, ge=32)
     """Width of the stream."""
@@ -103,9 +103,10 @@ class LossConfig(Settings):
 class NoiseConfig(Settings):
     """How noise levels are drawn: ``sigmoid(N(mean, std))``."""
 
-    mean: float = 1.3
-    """Above 0 emphasises high noise, which a grid needs: it repeats its content in every cell."""
-    std: float = Field(default=1.1, gt=0)
+    mean: float = 1.8
+    """Above 0 emphasises high noise. A grid of pixels needs much: it repeats its content in every
+    cell, so that even at sigma 0.98 the words are not needed to see what it shows."""
+    std: float = Field(default=1.4, gt=0)
     """1 with mean 0 is the logit-normal of GRID's release."""
 
 
@@ -143,7 +144,7 @@ class TrainConfig(Settings):
     """Architecture."""
     layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
     """Layouts to train on; the first is the model's default."""
-    cell: int = Field(default=64, ge=1)
+    cell: int = Field(default=32, ge=1)
     """Height and width of a cell, in pixels."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
@@ -189,8 +190,8 @@ class TrainConfig(Settings):
     """Sampling steps of the sample grids, and the model's default."""
     guidance_scale: float = Field(default=2.0, ge=0)
     """Guidance of the sample grids, and the model's default."""
-    shift: float = Field(default=3.0, gt=0)
-    """Shift of the sigma schedule in sampling, and the model's default."""
+    shift: float = Field(default=6.0, gt=0)
+    """Shift of the sigma schedule in sampling, and the model's default; about exp(noise.mean)."""
     fps: float = Field(default=8.0, gt=0)
     """Frames per second that sequences of this model are shown at."""
     licence: str = "unknown"

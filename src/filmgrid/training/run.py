@@ -135,7 +135,7 @@ def _step_batches(state: TrainState, batches: Batches) -> Iterator[list[Batch]]:
         sampler=_Numbers(state),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        collate_fn=_as_it_is,
+        collate_fn=_as_it_is,  # pyright: ignore[reportArgumentType]
     )
     group: list[Batch] = []
     for batch in loader:

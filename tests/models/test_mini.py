@@ -1,0 +1,202 @@
+import json
+
+import pytest
+import torch
+from peft import LoraConfig
+
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.grid.spec import Layout
+from filmgrid.models.families import load_backbone
+from filmgrid.models.mini import GridTransformer
+from filmgrid.models.places import find_model
+from filmgrid.models.precision import choose_device, choose_dtype
+from filmgrid.models.text import ByteWords
+from filmgrid.process.flow import clean_from
+
+LAYOUT = Layout(2, 2)
+
+
+def inputs(backbone, batch=2, cells=4, side=32):
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.randn(batch, cells, 3, side, side, generator=generator)
+    sigma = torch.full((batch, cells), 0.8)
+    return noisy, sigma, backbone.encode(["a red circle", "a blue star"][:batch])
+
+
+def test_loading_what_was_saved_changes_nothing(tiny_model, tmp_path):
+    first = load_backbone(str(tiny_model))
+    first.save_pretrained(tmp_path / "again")
+    second = load_backbone(str(tmp_path / "again"))
+    assert second.facts == first.facts
+    noisy, sigma, condition = inputs(first)
+    with torch.inference_mode():
+        one = first.velocity(noisy, sigma, condition, LAYOUT)
+        assert torch.equal(one, second.velocity(noisy, sigma, condition, LAYOUT))
+
+
+def test_the_prompt_the_noise_level_and_every_cell_matter(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    with torch.inference_mode():
+        base = backbone.velocity(noisy, sigma, condition, LAYOUT)
+        other = backbone.velocity(noisy, sigma, backbone.encode(["a green ring"] * 2), LAYOUT)
+        assert not torch.allclose(base, other, atol=1e-4)
+        lower = backbone.velocity(noisy, sigma * 0.5, condition, LAYOUT)
+        assert not torch.allclose(base, lower, atol=1e-4)
+        changed = noisy.clone()
+        changed[:, 3] += 1
+        moved = backbone.velocity(changed, sigma, condition, LAYOUT)
+        assert not torch.allclose(base[:, 0], moved[:, 0], atol=1e-5)
+
+
+def test_velocity_points_from_the_predicted_clean_cells(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    with torch.inference_mode():
+        clean = backbone.module(noisy, sigma, condition["words"])
+        velocity = backbone.velocity(noisy, sigma, condition, LAYOUT)
+    assert torch.allclose(clean_from(noisy, velocity, sigma), clean, atol=1e-5)
+
+
+def test_a_known_cell_has_no_velocity(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    sigma[:, 1] = 0
+    with torch.inference_mode():
+        velocity = backbone.velocity(noisy, sigma, condition, LAYOUT)
+    assert (velocity[:, 1] == 0).all()
+    assert (velocity[:, 0] != 0).any()
+
+
+@pytest.mark.parametrize(("cells", "side"), [(1, 16), (4, 48), (32, 32)])
+def test_any_number_and_size_of_cells_goes_through(tiny_model, cells, side):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone, cells=cells, side=side)
+    with torch.inference_mode():
+        assert backbone.velocity(noisy, sigma, condition, LAYOUT).shape == noisy.shape
+
+
+def test_sequences_of_a_batch_do_not_see_each_other(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    with torch.inference_mode():
+        both = backbone.velocity(noisy, sigma, condition, LAYOUT)
+        alone = backbone.velocity(noisy[:1], sigma[:1], backbone.encode(["a red circle"]), LAYOUT)
+    assert torch.allclose(both[:1], alone, atol=1e-4)
+
+
+def test_training_and_sampling_use_the_same_attention(tiny_model):
+    module = load_backbone(str(tiny_model)).module
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    trained = module(noisy, sigma, condition["words"])
+    with torch.inference_mode():
+        sampled = module(noisy, sigma, condition["words"])
+    assert trained.requires_grad
+    assert torch.allclose(trained, sampled, atol=1e-5)
+
+
+def test_a_fresh_adapter_changes_nothing(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, condition = inputs(backbone)
+    with torch.inference_mode():
+        before = backbone.velocity(noisy, sigma, condition, LAYOUT)
+    backbone.module.add_adapter(LoraConfig(r=4, target_modules=["qkv", "proj"]))
+    with torch.inference_mode():
+        after = backbone.velocity(noisy, sigma, condition, LAYOUT)
+    assert torch.allclose(before, after, atol=1e-4)
+
+
+def test_words_are_bytes_and_an_empty_prompt_is_nothing():
+    words = ByteWords(max_words=6, word_bytes=4)
+    spelled = ["a", "red", "circ", "le", ",", "né", "!"]
+    assert words.words("A red circle, né!") == [word.encode() for word in spelled]
+    assert (words.encode([""]) == 0).all()
+    assert words.encode(["Red"]).equal(words.encode([" red "]))
+
+
+def test_a_prompt_that_is_too_long_is_refused_with_where_it_would_end():
+    with pytest.raises(ConfigError, match=r"4 words and this model reads 3.*ends at 'c'"):
+        ByteWords(3, 4).encode(["a b c d"])
+
+
+def test_weights_of_another_shape_do_not_build():
+    with pytest.raises(AssertionError):
+        GridTransformer(dim=64, depth=1, head_dim=48)
+
+
+def copied(tiny_model, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in tiny_model.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def test_missing_keys_are_refused_with_one_of_them(tiny_model, tmp_path):
+    folder = copied(tiny_model, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "depth": 3}))
+    with pytest.raises(CheckpointError, match=r"missing keys.*blocks\.2"):
+        load_backbone(str(folder))
+
+
+def test_weights_of_another_width_are_refused(tiny_model, tmp_path):
+    folder = copied(tiny_model, tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dim": 128}))
+    with pytest.raises(CheckpointError, match=r"cannot be loaded|do not fit"):
+        load_backbone(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("diffusion_pytorch_model.safetensors", b"\x10", "truncated"),
+        ("diffusion_pytorch_model.safetensors", None, r"no \.safetensors file"),
+        ("config.json", None, "no config.json"),
+        ("config.json", b"{", "is not JSON"),
+        ("filmgrid.json", None, "holds no filmgrid model"),
+        ("filmgrid.json", b"{}", "damaged or from another version"),
+    ],
+)
+def test_a_damaged_model_is_refused_with_what_is_wrong(
+    tiny_model, tmp_path, name, content, message
+):
+    folder = copied(tiny_model, tmp_path)
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        load_backbone(str(folder))
+
+
+def test_a_family_of_the_future_is_named(tiny_model, tmp_path):
+    folder = copied(tiny_model, tmp_path)
+    facts = json.loads((folder / "filmgrid.json").read_text())
+    (folder / "filmgrid.json").write_text(json.dumps({**facts, "family": "flux9"}))
+    with pytest.raises(CheckpointError, match="'flux9'"):
+        load_backbone(str(folder))
+
+
+def test_a_model_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no model 'nowhere'"):
+        find_model("nowhere")
+    with pytest.raises(CheckpointError, match="holds no filmgrid model"):
+        find_model(str(tmp_path))
+
+
+def test_a_device_that_is_not_there_is_refused():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(ConfigError, match="no cuda device"):
+        choose_device("cuda")
+
+
+def test_precision_is_what_was_asked_or_what_the_machine_multiplies():
+    cpu = torch.device("cpu")
+    assert choose_dtype("fp32", cpu) == torch.float32
+    assert choose_dtype("bf16", cpu) == torch.bfloat16
+    supported = torch.cpu._is_avx512_bf16_supported()
+    assert choose_dtype("auto", cpu) == (torch.bfloat16 if supported else torch.float32)

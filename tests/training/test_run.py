@@ -1,0 +1,246 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.models.families import load_backbone
+from filmgrid.models.places import find_model, newest_checkpoint
+from filmgrid.training import validate as validation
+from filmgrid.training.batches import Batches, open_sources
+from filmgrid.training.config import LayoutShare, ModelConfig, TrainConfig
+from filmgrid.training.files import load_config
+from filmgrid.training.run import train
+from filmgrid.training.state import start_state
+from filmgrid.training.step import train_step
+
+
+def config_of(out, **changes):
+    return TrainConfig(
+        **{
+            "out": out,
+            "name": "test",
+            "layouts": (LayoutShare(layout="2x2"), LayoutShare(layout="1x2")),
+            "model": ModelConfig(dim=64, depth=1, head_dim=32, text_depth=1),
+            "cell": 16,
+            "batch": 3,
+            "steps": 20,
+            "save_every": 100,
+            "validate_every": 0,
+            "compile": False,
+            "workers": 0,
+            "device": "cpu",
+            "precision": "fp32",
+            "seed": 7,
+            **changes,
+        }
+    )
+
+
+def whole_state(folder):
+    tensors = {
+        f"{name}/{key}": value
+        for name in ("weights", "average")
+        for key, value in load_file(folder / "state" / f"{name}.safetensors").items()
+    }
+    for index in range(2):
+        saved = torch.load(folder / "state" / f"optimizer-{index}.pt", weights_only=True)
+        for key, entries in saved["state"].items():
+            tensors |= {
+                f"optimizer {index}/{key}/{name}": torch.as_tensor(value)
+                for name, value in entries.items()
+            }
+    return tensors
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_resuming_equals_not_stopping_bit_for_bit(tmp_path, accumulation, monkeypatch):
+    changes = {"accumulation": accumulation, "save_every": 8, "keep_checkpoints": 9}
+    straight = train(config_of(tmp_path / "straight", **changes))
+
+    class StoppedError(Exception):
+        pass
+
+    def stop(report):
+        if report.step == 10:
+            raise StoppedError
+
+    broken = config_of(tmp_path / "broken", **changes)
+    with pytest.raises(StoppedError):
+        train(broken, stop)
+    assert newest_checkpoint(broken.out).name == "step-00000008"
+    torch.manual_seed(123)  # whatever the process did in between
+    np.random.seed(5)
+    resumed = train(broken)
+    one, two = whole_state(straight), whole_state(resumed)
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert torch.equal(value, two[name]), name
+    models = [load_backbone(str(run)).module.state_dict() for run in (straight, resumed)]
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+
+
+def test_training_leaves_the_global_generators_alone(tmp_path):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    train(config_of(tmp_path, steps=2))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_finished_run_returns_at_once(tmp_path):
+    config = config_of(tmp_path, steps=2)
+    first = train(config)
+    assert train(config, lambda report: pytest.fail("it trained again")) == first
+
+
+def test_only_the_newest_checkpoints_stay(tmp_path):
+    train(config_of(tmp_path, steps=6, save_every=2, keep_checkpoints=2))
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["step-00000004", "step-00000006"]
+
+
+def test_training_lowers_the_loss(tmp_path):
+    losses = []
+    train(config_of(tmp_path, steps=60, batch=8), lambda report: losses.append(report.base))
+    assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:3])
+
+
+def test_other_settings_in_the_folder_of_a_run_are_refused(tmp_path):
+    train(config_of(tmp_path, steps=2))
+    with pytest.raises(ConfigError, match=r"batch was 3 and is 4 now"):
+        train(config_of(tmp_path, steps=2, batch=4))
+    train(config_of(tmp_path, steps=2, save_every=1))  # this one changes nothing that is learned
+
+
+def test_a_saved_configuration_reads_as_it_was(tmp_path):
+    config = config_of(tmp_path, steps=1)
+    train(config)
+    assert load_config(tmp_path / "config.yaml") == config
+
+
+def test_a_run_is_found_by_its_folder_and_says_how_it_was_trained(tmp_path):
+    train(config_of(tmp_path, steps=2))
+    facts = load_backbone(str(tmp_path)).facts
+    assert facts.layout == "2x2"
+    assert facts.trained_layouts == ("2x2", "1x2")
+    assert facts.training["progress"]["step"] == 2
+    assert facts.training["config"]["seed"] == 7
+    assert find_model(str(tmp_path)) == tmp_path / "checkpoints" / "step-00000002" / "model"
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "optimizer-0.pt", "progress.json"])
+def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, name):
+    config = config_of(tmp_path, steps=4, save_every=2)
+    folder = train(config_of(tmp_path, steps=4, save_every=2))
+    (folder / "state" / name).write_bytes(b"\x00" * 40)
+    with pytest.raises(CheckpointError, match="step-00000004 is damaged"):
+        train(config)
+
+
+def test_a_failing_validation_does_not_end_the_run(tmp_path, monkeypatch, caplog):
+    def fail(*args, **kwargs):
+        raise RuntimeError("no picture today")
+
+    monkeypatch.setattr(validation, "_sample", fail)
+    assert train(config_of(tmp_path, steps=2, validate_every=1)).name == "step-00000002"
+    assert "training goes on" in caplog.text
+
+
+def test_validation_draws_a_picture_and_measures_it(tmp_path):
+    state = start_state(config_of(tmp_path, steps=1, num_steps=2))
+    numbers = validation.validate(state, open_sources(state.config))
+    assert {"samples/score", "samples/order", "samples/frozen", "data/score"} <= numbers.keys()
+    assert (tmp_path / "samples" / "step-00000000.png").is_file()
+
+
+def test_batches_depend_on_their_number_alone(tmp_path):
+    config = config_of(tmp_path)
+    forward, backward = (Batches(config, open_sources(config)) for _ in range(2))
+    one = [forward[number] for number in (0, 1, 2)]
+    two = [backward[number] for number in (2, 1, 0)][::-1]
+    for a, b in zip(one, two, strict=True):
+        assert a.layout == b.layout
+        assert a.prompts == b.prompts
+        assert (a.frames == b.frames).all()
+        assert (a.sigma == b.sigma).all()
+        assert (a.keep == b.keep).all()
+
+
+def test_kept_cells_have_sigma_zero_and_the_others_share_one(tmp_path):
+    config = config_of(tmp_path, keep_probability=1.0, batch=16)
+    batch = Batches(config, open_sources(config))[3]
+    assert (batch.sigma[batch.keep] == 0).all()
+    for sigma, keep in zip(batch.sigma, batch.keep, strict=True):
+        assert len(set(sigma[~keep])) == 1
+        assert 0 < sigma[~keep][0] < 1
+
+
+def test_accumulating_equals_one_larger_batch(tmp_path):
+    layouts = (LayoutShare(layout="2x2"),)
+    split = start_state(config_of(tmp_path, layouts=layouts, accumulation=2, keep_probability=0))
+    batches = Batches(split.config, open_sources(split.config))
+    parts = [batches[0], batches[1]]
+    report = train_step(split, parts)
+    assert report.sequences == 6
+    single = start_state(config_of(tmp_path, layouts=layouts, accumulation=1, keep_probability=0))
+    losses = [train_step(single, [parts[0]]).base]
+    again = start_state(config_of(tmp_path, layouts=layouts, accumulation=1, keep_probability=0))
+    losses.append(train_step(again, [parts[1]]).base)
+    assert report.base == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_run import config_of
+from filmgrid.training.run import train
+train(config_of(Path({out!r}), steps={steps}, save_every=2, keep_checkpoints=2))
+"""
+
+
+def script(out, steps):
+    return SCRIPT.format(tests=os.path.dirname(__file__), out=str(out), steps=steps)
+
+
+def test_a_killed_run_goes_on_from_a_whole_checkpoint(tmp_path):
+    process = subprocess.Popen([sys.executable, "-c", script(tmp_path, 100_000)])
+    deadline = time.time() + 120
+    while newest_checkpoint(tmp_path) is None and time.time() < deadline:
+        time.sleep(0.02)
+    for _ in range(3):  # checkpoints follow each other closely, so one is likely being written
+        time.sleep(0.11)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    newest = newest_checkpoint(tmp_path)
+    assert newest is not None
+    step = int(newest.name.removeprefix("step-"))
+    config = load_config(tmp_path / "config.yaml")
+    state = start_state(config)
+    from filmgrid.training.state import resume
+
+    assert resume(state)
+    assert state.progress.step == step
+    assert load_backbone(str(tmp_path)).facts.training["progress"]["step"] == step
+
+
+@pytest.mark.long
+def test_two_processes_train_one_model(tmp_path):
+    """torchrun with gloo: both see other data, and both end with the same weights."""
+    program = tmp_path / "program.py"
+    program.write_text(script(tmp_path / "run", 4))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    subprocess.run(
+        [*command, "--nproc_per_node=2", str(program)],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=300,
+    )
+    facts = load_backbone(str(tmp_path / "run")).facts
+    assert facts.training["progress"]["step"] == 4
