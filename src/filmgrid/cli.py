@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 from pydantic import Field
@@ -28,7 +28,19 @@ filmgrid train NAME --help  lists all settings with the values that NAME gives t
 """
 
 
-class Generate(GenerateRequest):
+class Words(Settings):
+    """Settings from the command line: a wrong one is our sentence, not the parser's box."""
+
+    if not TYPE_CHECKING:  # type checkers see the fields as arguments
+
+        def __init__(self, **values):
+            try:
+                super().__init__(**values)
+            except ConfigError as error:  # the parser swallows ValueErrors, which this one is
+                raise FilmgridError(str(error)) from error
+
+
+class Generate(Words, GenerateRequest):
     """Generate a sequence from words, images or another sequence."""
 
     prompt: tyro.conf.Positional[str] = ""
@@ -46,15 +58,15 @@ class Generate(GenerateRequest):
     """Report as JSON on standard output."""
 
 
-class Train(Settings):
+class Train(Words):
     """Train a model from scratch, or go on with a run that was stopped."""
 
 
-class Dataset(Settings):
+class Dataset(Words):
     """Build, preview and measure datasets: dataset build|preview|stats."""
 
 
-class Build(DatasetConfig):
+class Build(Words, DatasetConfig):
     """Cut videos, folders of frames, strips or mosaics into sequences to train on."""
 
     sources: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
@@ -63,7 +75,7 @@ class Build(DatasetConfig):
     """Report as JSON on standard output."""
 
 
-class Preview(Settings):
+class Preview(Words):
     """Draw exactly what is trained on: grids with frame numbers, captions and sources."""
 
     dataset: tyro.conf.Positional[Path]
@@ -76,7 +88,7 @@ class Preview(Settings):
     """Side to draw from: train or held_out; by default both."""
 
 
-class Stats(Settings):
+class Stats(Words):
     """Count and measure the sequences of a dataset."""
 
     dataset: tyro.conf.Positional[Path]
@@ -85,7 +97,7 @@ class Stats(Settings):
     """Report as JSON on standard output."""
 
 
-class Info(Settings):
+class Info(Words):
     """Show what a file holds and how it came to be."""
 
     file: tyro.conf.Positional[Path]
@@ -94,7 +106,7 @@ class Info(Settings):
     """Report as JSON on standard output."""
 
 
-class Split(Settings):
+class Split(Words):
     """Cut a grid picture into its frames."""
 
     grid: tyro.conf.Positional[Path]
@@ -111,7 +123,7 @@ class Split(Settings):
     """Frames per second, for videos."""
 
 
-class Pack(Settings):
+class Pack(Words):
     """Lay the frames of a video or folder out as one grid picture."""
 
     source: tyro.conf.Positional[Path]
@@ -130,7 +142,7 @@ class Pack(Settings):
     """Frames from one cell to the next."""
 
 
-class Models(Settings):
+class Models(Words):
     """List the models inside the package."""
 
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -220,11 +232,12 @@ def _train(words: list[str]) -> None:
             return
         raise ConfigError("train needs a preset or a YAML file.\n" + usage.rstrip())
     name, *overrides = words
+    default = find_config(name)
     config = tyro.cli(
         TrainConfig,
         prog=f"filmgrid train {name}",
         description=f"Train with the settings of {name}, changed as said here.",
-        default=find_config(name),
+        default=default,
         args=overrides,
         config=(tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues),
     )

@@ -46,7 +46,7 @@ DIRECTIONS: dict[str, tuple[int, int]] = {  # image axes: x to the right, y down
     "down and right": (1, 1),
     "down and left": (-1, 1),
 }
-SPEEDS = {"slowly": 1 / 64, "quickly": 2 / 64}
+SPEEDS = {"slowly": 0.5 / 32, "quickly": 0.9 / 32}
 """Cell sides per frame along each axis that moves."""
 GROWTH = {"growing": 1.06, "shrinking": 1 / 1.06}
 """Factor of the radius from one frame to the next."""
@@ -133,10 +133,10 @@ def draw_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     others = ["staying still", *GROWTH]
     motion = str(rng.choice(list(DIRECTIONS) if moves else others))
     speed = str(rng.choice(list(SPEEDS)))
-    radius = float(rng.uniform(0.12, 0.2))
+    radius = float(rng.uniform(0.17, 0.26))
     if motion == "growing":
-        radius = float(rng.uniform(0.09, 0.13))
-    margin = 0.3 if motion == "growing" else radius
+        radius = float(rng.uniform(0.11, 0.16))
+    margin = 0.36 if motion == "growing" else radius
     travel = np.array(DIRECTIONS.get(motion, (0, 0))) * SPEEDS[speed] * (num_frames - 1)
     low = margin + np.maximum(0, -travel)
     high = 1 - margin - np.maximum(0, travel)

@@ -1,8 +1,8 @@
 """GridTransformer: a small single-stream transformer over the cells of a grid.
 
 The architecture gathers parts that are known to train fast: RMS norms, QK-norm, SwiGLU, rotary
-positions, one shared modulation (PixArt's adaLN-single), clean prediction from large pixel
-patches (JiT, arXiv:2511.13720). Three parts are for grids:
+positions on half of each head, modulation that starts at zero (DiT's adaLN-zero), clean
+prediction from large pixel patches (JiT, arXiv:2511.13720). Three parts are for grids:
 
 - a token's position is (frame, row in its cell, column in its cell), so a longer or wider grid
   is more of the same positions;
@@ -62,12 +62,9 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.embed_place = nn.Linear(8, dim)
         self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
         self.embed_prompt = nn.Linear(dim, dim)
-        self.modulation = nn.Linear(dim, 6 * dim)
         self.text = TextEncoder(dim, max_words, word_bytes, text_depth)
         self.blocks = nn.ModuleList(Block(dim, head_dim) for _ in range(depth))
         self.head = PatchHead(dim, head_dim, pixels, patch)
-        nn.init.zeros_(self.modulation.weight)
-        nn.init.zeros_(self.modulation.bias)
 
     def forward(
         self,
@@ -95,15 +92,14 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         said = self.embed_prompt(_pool(text, words))[:, None]  #               b 1 d
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
         known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
-        cells = self.modulation(F.silu(level + said)).unflatten(-1, (6, -1))[:, :, None]
-        prompt = self.modulation(F.silu(known + said)).unflatten(-1, (6, -1))  # b 1 6 d
+        cells, prompt = F.silu(level + said), F.silu(known + said)  #          b n d, b 1 d
         if frame_times is None:
             frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
         rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
         for block in self.blocks:
             x, text = block(x, text, cells, prompt, rotary)
         cos, sin = (angles[:, 0, text.shape[1] :] for angles in rotary)
-        painted = self.head(x, patches, sigma, cos, sin)
+        painted = self.head(x, cells, patches, sigma, cos, sin)
         return rearrange(
             painted,
             "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
@@ -117,16 +113,17 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     ) -> tuple[Tensor, Tensor]:
         """Cosines and sines of each token's position; words stand at the origin."""
         pairs = cast(int, self.config["head_dim"]) // 2
-        spatial = pairs * 5 // 16
+        spatial = pairs // 8  # and twice as many for time; the other half is not turned
         device = frame_times.device
         times = frame_times[:, :, None, None].expand(-1, -1, rows, cols)
         y = torch.arange(rows, device=device)[:, None].expand_as(times)
         x = torch.arange(cols, device=device).expand_as(times)
         angles = torch.cat(
             [
-                times[..., None] * _frequencies(pairs - 2 * spatial, 1.5, 100.0, device),
+                times[..., None] * _frequencies(2 * spatial, 1.5, 100.0, device),
                 y[..., None] * _frequencies(spatial, 1.5, 20.0, device),
                 x[..., None] * _frequencies(spatial, 1.5, 20.0, device),
+                times.new_zeros(1).expand(*times.shape, pairs - 4 * spatial),
             ],
             dim=-1,
         ).flatten(1, 3)
@@ -151,15 +148,21 @@ class Block(nn.Module):
         self.proj = nn.Linear(dim, dim, bias=False)
         self.up = nn.Linear(dim, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, dim, bias=False)
-        self.bias = nn.Parameter(torch.zeros(6, dim))
+        self.modulation = zero_linear(dim, 6 * dim)
 
     def forward(
         self, x: Tensor, text: Tensor, cells: Tensor, prompt: Tensor, rotary: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Update image tokens ``b n p d`` and text tokens ``b t d``."""
+        """Update image tokens ``b n p d`` and text tokens ``b t d``.
+
+        ``cells`` and ``prompt`` are what modulates them: noise level and prompt, ``b n d`` and
+        ``b 1 d``.
+        """
         num_words, shape = text.shape[1], x.shape[1:3]
-        a_shift, a_scale, a_gate, m_shift, m_scale, m_gate = (cells + self.bias).unbind(-2)
-        ta_shift, ta_scale, ta_gate, tm_shift, tm_scale, tm_gate = (prompt + self.bias).unbind(-2)
+        modulated = self.modulation(cells)[:, :, None].chunk(6, dim=-1)
+        a_shift, a_scale, a_gate, m_shift, m_scale, m_gate = modulated
+        modulated = self.modulation(prompt).chunk(6, dim=-1)
+        ta_shift, ta_scale, ta_gate, tm_shift, tm_scale, tm_gate = modulated
 
         joint = torch.cat(  #                                                  b t+np d
             [
@@ -169,8 +172,8 @@ class Block(nn.Module):
             dim=1,
         )
         mixed = _norm(self.attend(joint, rotary))
-        text = text + (1 + ta_gate) * mixed[:, :num_words]
-        x = x + (1 + a_gate) * mixed[:, num_words:].unflatten(1, shape)
+        text = text + ta_gate * mixed[:, :num_words]
+        x = x + a_gate * mixed[:, num_words:].unflatten(1, shape)
 
         joint = torch.cat(
             [
@@ -181,8 +184,8 @@ class Block(nn.Module):
         )
         value, gate = self.up(joint).chunk(2, dim=-1)
         fed = _norm(self.down(value * F.silu(gate)))
-        text = text + (1 + tm_gate) * fed[:, :num_words]
-        x = x + (1 + m_gate) * fed[:, num_words:].unflatten(1, shape)
+        text = text + tm_gate * fed[:, :num_words]
+        x = x + m_gate * fed[:, num_words:].unflatten(1, shape)
         return x, text
 
     def attend(self, joint: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
@@ -196,6 +199,14 @@ class Block(nn.Module):
         return self.proj(rearrange(out, "b h s d -> b s (h d)"))
 
 
+def zero_linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer that starts as 0."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class PatchHead(nn.Module):
     """Paints each patch, or copies it from clean cells, pixel by pixel.
 
@@ -206,6 +217,7 @@ class PatchHead(nn.Module):
     def __init__(self, dim: int, head_dim: int, pixels: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
+        self.modulation = zero_linear(dim, 2 * dim)
         self.paint = nn.Linear(dim, pixels)
         self.query = nn.Linear(dim, head_dim, bias=False)
         self.key = nn.Linear(dim, head_dim, bias=False)
@@ -217,11 +229,18 @@ class PatchHead(nn.Module):
         nn.init.constant_(self.gate.bias, -1.0)
 
     def forward(
-        self, x: Tensor, patches: Tensor, sigma: Tensor, cos: Tensor, sin: Tensor
+        self,
+        x: Tensor,
+        cells: Tensor,
+        patches: Tensor,
+        sigma: Tensor,
+        cos: Tensor,
+        sin: Tensor,
     ) -> Tensor:
         """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches."""
         shape = x.shape[1:3]
-        x = _norm(x)
+        shift, scale = self.modulation(cells)[:, :, None].chunk(2, dim=-1)
+        x = _norm(x) * (1 + scale) + shift
         painted = self.paint(x)
 
         flat = x.flatten(1, 2)

@@ -103,10 +103,10 @@ class LossConfig(Settings):
 class NoiseConfig(Settings):
     """How noise levels are drawn: ``sigmoid(N(mean, std))``."""
 
-    mean: float = 1.8
+    mean: float = 2.0
     """Above 0 emphasises high noise. A grid of pixels needs much: it repeats its content in every
     cell, so that even at sigma 0.98 the words are not needed to see what it shows."""
-    std: float = Field(default=1.4, gt=0)
+    std: float = Field(default=1.8, gt=0)
     """1 with mean 0 is the logit-normal of GRID's release."""
 
 
@@ -190,7 +190,7 @@ class TrainConfig(Settings):
     """Sampling steps of the sample grids, and the model's default."""
     guidance_scale: float = Field(default=2.0, ge=0)
     """Guidance of the sample grids, and the model's default."""
-    shift: float = Field(default=6.0, gt=0)
+    shift: float = Field(default=7.0, gt=0)
     """Shift of the sigma schedule in sampling, and the model's default; about exp(noise.mean)."""
     fps: float = Field(default=8.0, gt=0)
     """Frames per second that sequences of this model are shown at."""

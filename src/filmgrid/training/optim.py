@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+MATRICES = ("qkv.weight", "proj.weight", "up.weight", "down.weight")
+"""What Muon trains; modulation and all layers outside the blocks are AdamW's."""
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
@@ -89,7 +92,7 @@ def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Matrices inside the blocks, for Muon; and all else, for AdamW."""
     matrices, rest = [], []
     for name, parameter in module.named_parameters():
-        inside = parameter.ndim == 2 and name.startswith("blocks.") and name.endswith(".weight")
+        inside = name.startswith("blocks.") and name.endswith(MATRICES)
         (matrices if inside else rest).append(parameter)
     return matrices, rest
 

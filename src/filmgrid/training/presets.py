@@ -19,7 +19,7 @@ def mini() -> TrainConfig:
         ),
         cell=32,
         batch=32,
-        steps=2400,
+        steps=2800,
         save_every=200,
         validate_every=400,
         licence="Apache-2.0",
