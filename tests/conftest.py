@@ -26,7 +26,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-model")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = GridTransformer(dim=64, depth=2, head_dim=32, text_depth=1)
+        module = GridTransformer(patch=16, dim=64, depth=2, head_dim=32, text_depth=1)
         for parameter in module.parameters():
             torch.nn.init.normal_(parameter, std=0.1)
     facts = BackboneFacts(

@@ -5,6 +5,7 @@ Heavy imports wait until a command runs, so that ``--help`` and mistakes answer 
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -169,8 +170,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         print("filmgrid: stopped. What was finished is kept.", file=sys.stderr)
         raise SystemExit(130) from None
-    except MemoryError:
-        if debug:
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        full = isinstance(error, MemoryError) or "memory" in text or "numel" in text
+        if debug or not full:
             raise
         print(
             "filmgrid: the memory is full. Use a smaller --layout, --cell or --batch; "
@@ -232,18 +235,24 @@ def _train(words: list[str]) -> None:
             return
         raise ConfigError("train needs a preset or a YAML file.\n" + usage.rstrip())
     name, *overrides = words
-    default = find_config(name)
+    default = find_config(name)  # before the parser, whose errors would hide its own
+
+    class Training(Words, TrainConfig):
+        """Settings of a training."""
+
     config = tyro.cli(
-        TrainConfig,
+        Training,
         prog=f"filmgrid train {name}",
         description=f"Train with the settings of {name}, changed as said here.",
-        default=default,
+        default=Training(**dict(default)),
         args=overrides,
         config=(tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues),
     )
     from filmgrid.training.run import train
 
-    folder = train(config)
+    folder = train(TrainConfig(**dict(config)))
+    if int(os.environ.get("RANK", "0")):
+        return  # one of several processes tells
     print(f"The model is in {folder / 'model'}")
     print(f'Try it: filmgrid generate "PROMPT" --model {config.out} --out sequence.mp4')
 
@@ -290,6 +299,8 @@ def _info(config: Info) -> None:
 def _split(config: Split) -> None:
     from filmgrid.commands import split
 
+    if config.layout is None and (config.gap or config.margin is not None):
+        raise ConfigError("gap and margin belong to a layout. Add --layout ROWSxCOLS.")
     layout = config.layout and (config.layout, config.gap, config.margin)
     for path in split(config.grid, config.out, layout or None, config.fps):
         print(path)

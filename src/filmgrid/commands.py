@@ -48,10 +48,15 @@ def generate(
     facts = load_facts(folder)
     plan = make_plan(request, facts, describe_files(request))
     check_output(
-        out, num_frames=plan.layout.num_cells, fps=plan.fps, layout=plan.layout, scale=scale
+        out,
+        num_frames=plan.layout.num_cells,
+        fps=plan.fps,
+        layout=plan.layout,
+        scale=scale,
+        cell=plan.cell,
     )
-    cost = cost_of(plan, facts, folder, request.best_of, request.batch)
     if dry_run:
+        cost = cost_of(plan, facts, folder, request.best_of, request.batch)
         from filmgrid.speed import seconds_for
 
         told = {
@@ -115,8 +120,7 @@ def describe(path: Path) -> dict[str, Any]:
     """
     if (path / FACTS).is_file() or (path / "checkpoints").is_dir():
         facts = load_facts(find_model(str(path)))
-        if facts is not None:
-            return {"kind": "model", **facts.model_dump(mode="json")}
+        return {"kind": "model", **facts.model_dump(mode="json")}
     info = probe(path)
     told: dict[str, Any] = {
         "file": str(path),

@@ -13,7 +13,7 @@ from torch import Tensor
 from filmgrid.data.export import save_sequence
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.pictures import to_picture
-from filmgrid.data.provenance import Provenance
+from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import ConfigError
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import Layout
@@ -64,7 +64,8 @@ class Result:
         seeds: of each sequence.
         health: of each sequence.
         fps: frames per second to show them at.
-        request: what was asked for, as files carry it.
+        request: what was asked for with every choice made, as files carry it.
+        model_version: name of the model and how long it was trained.
     """
 
     arrays: Frames8
@@ -73,6 +74,7 @@ class Result:
     health: tuple[HealthReport, ...]
     fps: float
     request: Mapping[str, Any]
+    model_version: str
 
     @property
     def frames(self) -> list[list[Any]]:
@@ -100,11 +102,16 @@ class Result:
             MediaError: if it cannot be written.
         """
         told = {**self.request, "seed": self.seeds[index]}
+        told.pop("best_of", None)  # the seed alone makes this one again
         return save_sequence(
             self.arrays[index],
             out,
             fps=fps or self.fps,
-            provenance=Provenance(layout=str(self.layout), request=told),
+            provenance=Provenance(
+                layout=str(self.layout),
+                request=told,
+                versions={**current_versions(), "model": self.model_version},
+            ),
             layout=self.layout,
             scale=scale,
         )
@@ -258,7 +265,10 @@ class Generator:
         """
         described = describe_files(request) if inputs is None else inputs.describe()
         plan = make_plan(request, self.backbone.facts, described)
-        given = read_files(request) if inputs is None else inputs
+        if inputs is None:
+            given = read_files(request, plan.task, plan.layout)
+        else:
+            given = inputs.strided(request)
         given = given.fitted(request, plan.task, plan.layout, plan.cell)
         seeds = [request.seed + place for place in range(request.best_of)]
         chunks = [
@@ -275,6 +285,7 @@ class Generator:
             made.append(given.paste(self._pixels(state.noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
+        facts = self.backbone.facts
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         yield Result(
             arrays[order],
@@ -282,8 +293,32 @@ class Generator:
             tuple(seeds[place] for place in order),
             tuple(health[place] for place in order),
             plan.fps,
-            request.model_dump(mode="json", exclude_defaults=True),
+            self._resolved(plan, request),
+            f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}",
         )
+
+    def _resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
+        """The request with every choice written out, so that it means the same later."""
+        kept = "learned" if plan.per_cell_sigma else "replacement"
+        made = request.model_copy(
+            update={
+                "model": self.name,
+                "task": plan.task,
+                "layout": str(plan.layout),
+                "cell": str(plan.cell),
+                "sigma": start_of(plan, request),
+                "strength": None,
+                "steps": plan.num_steps,
+                "guidance": plan.guidance_scale,
+                "shift": plan.shift,
+                "wording": plan.wording,
+                "conditioning": kept,
+                "fps": plan.fps,
+                "device": self.device.type,
+                "precision": "fp32" if self.dtype == torch.float32 else "bf16",
+            }
+        )
+        return made.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
     @torch.inference_mode()
     def _sample(

@@ -4,8 +4,9 @@ Frames that stay are never trusted to the model: whatever it makes of them, the 
 put into the result bit for bit.
 """
 
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from filmgrid.data.fit import FitMode, fit_frames
-from filmgrid.data.media import probe, read_clip, read_grid, read_image
+from filmgrid.data.media import iter_frames, probe, read_clip, read_grid, read_image
 from filmgrid.data.pictures import from_picture
 from filmgrid.errors import ShapeError
 from filmgrid.grid.spec import CellSize, Layout
@@ -46,7 +47,7 @@ class Inputs:
 
     Args:
         images: by cell.
-        video: frames in order, those that the request uses.
+        video: frames in order.
         fps: of the video.
     """
 
@@ -79,13 +80,19 @@ class Inputs:
         }
         if self.video is None:
             return Inputs(images)
-        frames = self.video[request.video_start :: request.video_stride]
+        frames = self.video
         if task == Task.EXTEND:
-            frames = frames[-known_cells(layout) :]
+            frames = frames[len(frames) - min(len(frames), known_cells(layout)) :]
         else:
             check_length("The video", len(frames), layout)
             frames = frames[: layout.num_cells]
         return Inputs(images, fit_frames(np.ascontiguousarray(frames), cell, mode), self.fps)
+
+    def strided(self, request: GenerateRequest) -> "Inputs":
+        """Of the video only the frames from ``video_start`` on, ``video_stride`` apart."""
+        if self.video is None:
+            return self
+        return replace(self, video=self.video[request.video_start :: request.video_stride])
 
     def paste(
         self, made: UInt8[np.ndarray, "b n h w 3"], request: GenerateRequest, task: Task
@@ -123,8 +130,13 @@ def describe_files(request: GenerateRequest) -> Described:
     return Described(images, _describe(request.video) if request.video else None)
 
 
-def read_files(request: GenerateRequest) -> Inputs:
-    """Read the files that a request names.
+def read_files(request: GenerateRequest, task: Task, layout: Layout) -> Inputs:
+    """Read the files that a request names, and of a video no more than is used.
+
+    Args:
+        request: names the files, the start and the stride.
+        task: an extension needs the last frames, all others the first.
+        layout: of the sequence.
 
     Raises:
         MediaError: if one is missing, damaged, or not what it should be.
@@ -132,7 +144,15 @@ def read_files(request: GenerateRequest) -> Inputs:
     images = {cell: read_image(path) for cell, path in request.keyframes.items()}
     if request.video is None:
         return Inputs(images)
-    return Inputs(images, *_read_video(request.video))
+    if _describe(request.video).layout is not None:
+        return Inputs(images, *_read_video(request.video)).strided(request)
+    start, stride = request.video_start, request.video_stride
+    if task == Task.EXTEND:
+        last = deque(iter_frames(request.video, start=start, stride=stride), known_cells(layout))
+        return Inputs(images, np.stack(last), probe(request.video).fps)
+    stop = start + (layout.num_cells - 1) * stride + 1
+    clip = read_clip(request.video, start=start, stop=stop, stride=stride)
+    return Inputs(images, clip.frames, clip.fps)
 
 
 def gather(images: Mapping[int, Any], video: Any) -> Inputs:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.errors import CheckpointError, ConfigError, ShapeError
+from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
@@ -29,6 +29,7 @@ class Plan:
         num_steps: steps of the whole schedule.
         guidance_scale: 1 means one pass per step.
         shift: of the schedule.
+        wording: how the prompt describes the layout.
         per_cell_sigma: frames that stay are shown to the model at noise level 0.
         fps: of the output.
         notes: what a person should know about the choices, one sentence each.
@@ -41,6 +42,7 @@ class Plan:
     num_steps: int
     guidance_scale: float
     shift: float
+    wording: Wording
     per_cell_sigma: bool
     fps: float
     notes: tuple[str, ...]
@@ -78,7 +80,10 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
             f"{facts.name} was not trained with clean cells among noisy ones, so learned "
             "conditioning means nothing to it. Use replacement, or auto."
         )
-    prompt = _prompt(request, facts, layout)
+    wording = request.wording or wording_for(layout, facts.wording)
+    prompt = ""
+    if facts.has_text and request.prompt.strip():
+        prompt = describe_layout(request.prompt, layout, wording)
     guidance = facts.guidance_scale if request.guidance is None else request.guidance
     source_fps = video.fps / request.video_stride if video and video.fps else None
     return Plan(
@@ -89,6 +94,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         num_steps=request.steps or facts.num_steps,
         guidance_scale=guidance if prompt else 1.0,
         shift=request.shift or facts.shift,
+        wording=wording,
         per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),
@@ -121,13 +127,21 @@ def cost_of(plan: Plan, facts: BackboneFacts, folder: Path, count: int, batch: i
         folder: of its weights.
         count: sequences in all.
         batch: sequences computed at once.
+
+    Raises:
+        CheckpointError: if the model's files are damaged.
     """
-    architecture = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    dim, depth = int(architecture["dim"]), int(architecture["depth"])
+    try:
+        architecture = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        dim, depth = int(architecture["dim"]), int(architecture["depth"])
+        parameters = _count_parameters(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"The model in {folder} is damaged: {error}. Copy the whole folder again."
+        ) from error
     tokens = plan.layout.num_cells * (plan.cell.height // facts.stride)
     tokens *= plan.cell.width // facts.stride
     sequence = tokens + int(architecture["max_words"])
-    parameters = _count_parameters(folder)
     both = 1 if plan.guidance_scale == 1 else 2
     per_pass = 2 * parameters * sequence + 4 * (depth + 1) * dim * sequence**2
     working = both * min(batch, count) * 4 * (24 * dim * sequence + 3 * tokens**2)
@@ -142,15 +156,6 @@ def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None)
     if video is not None and video.layout is not None and request.inferred_task != Task.EXTEND:
         return Layout(video.layout.rows, video.layout.cols)
     return facts.default_layout
-
-
-def _prompt(request: GenerateRequest, facts: BackboneFacts, layout: Layout) -> str:
-    if not request.prompt.strip() or not facts.has_text:
-        return ""
-    wording = request.wording or facts.wording
-    if layout.num_cells == 1 and request.wording is None:
-        wording = Wording.NONE
-    return describe_layout(request.prompt, layout, wording)
 
 
 def _check_size(given: Given, cell: CellSize, request: GenerateRequest) -> None:
@@ -173,6 +178,10 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
         )
     if task == Task.EXTEND:
         known = min(there, known_cells(layout))
+        if known == 0:
+            raise ConfigError(
+                f"A {layout} grid has no cell to extend into. Use a larger --layout, such as 4x4."
+            )
         return [f"The last {known} of {there} frames stay; {layout.num_cells - known} follow."]
     check_length(video.name, there, layout)
     if there == layout.num_cells:

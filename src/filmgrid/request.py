@@ -167,6 +167,11 @@ class GenerateRequest(Settings):
                 "The task text has no use for image, keyframe or video. Leave them out, or leave "
                 "out the task to have it inferred."
             )
+        if task == Task.TEXT and min(self.sigma or 1, self.strength or 1) < 1:
+            raise ValueError(
+                "sigma and strength below 1 start from given frames, and the task text has none. "
+                "Add --video FILE or --image FILE, or leave them out."
+            )
         if self.lock and task != Task.EDIT:
             raise ValueError(f"lock belongs to the task edit, not to {task}. Leave it out.")
 

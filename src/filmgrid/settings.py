@@ -16,7 +16,9 @@ class Settings(BaseModel):
         ConfigError: if a key is unknown or missing, or a value does not fit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     if not TYPE_CHECKING:  # type checkers see the fields as arguments
 

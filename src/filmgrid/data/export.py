@@ -13,13 +13,17 @@ from filmgrid.data.animations import MAX_GIF_FPS, save_gif, save_webp
 from filmgrid.data.files import atomic_path, check_folder, check_place
 from filmgrid.data.folder_writer import folder_writer, may_replace_export
 from filmgrid.data.gate import FrameGate, FrameWriter, check_numbers
+from filmgrid.data.images import MAX_IMAGE_PIXELS
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.provenance import Provenance, exif, png_text, short_json
 from filmgrid.data.sprites import check_picture, save_sprites, square_layout
 from filmgrid.data.video_writer import VIDEO_SUFFIXES, video_writer
 from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.grid.spec import Layout
+from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.types import FrameArray, ImageArray
+
+_LARGEST_SIDES = {"video": 8192, "webp": 16383, "gif": 65535, "jpeg": 65500}
+"""Pixels per side; H.264 encoders and players stop at about 8192."""
 
 Target = Literal["video", "folder", "gif", "webp", "png", "jpeg", "sprites"]
 
@@ -37,8 +41,12 @@ def check_output(
     fps: float = 8.0,
     layout: Layout | None = None,
     scale: int = 1,
+    cell: CellSize | None = None,
 ) -> Target:
     """Say what a name means and refuse what could not be written, before any frame is made.
+
+    ``cell``, the size of a frame where it is known, lets sizes that the format cannot hold be
+    refused too.
 
     ``.mp4 .mkv .mov .webm`` are videos, ``.gif .webp`` animations, ``.png`` a grid (of one
     frame: a still), ``.json`` a sprite sheet, ``.jpg`` one still. An existing folder, a name
@@ -81,6 +89,8 @@ def check_output(
         check_picture(path)
     if layout is not None and (target == "png" or target == "sprites"):
         _check_fills(num_frames, layout)
+    if cell is not None:
+        _check_sides(path, target, cell, layout, scale)
     return target
 
 
@@ -227,6 +237,21 @@ def _laid_out(told: Provenance, kind: Literal["grid", "sprites"], layout: Layout
             "margin": layout.margin,
         }
     )
+
+
+def _check_sides(
+    path: Path, target: Target, cell: CellSize, layout: Layout | None, scale: int
+) -> None:
+    """Refuse pictures larger than their format holds."""
+    whole = layout is not None and target in ("png", "sprites")
+    size = layout.grid_size(cell) if whole and layout is not None else cell
+    height, width = size.height * scale, size.width * scale
+    side = _LARGEST_SIDES.get(target, MAX_IMAGE_PIXELS)
+    if max(height, width) > side or height * width > MAX_IMAGE_PIXELS:
+        raise ShapeError(
+            f"{path.name} would be {height}x{width} px, more than its format holds. "
+            "Use a smaller --scale, or another format."
+        )
 
 
 def _check_fills(num_frames: int, layout: Layout) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from filmgrid.data.examples import Example
-from filmgrid.data.manifest import Split
+from filmgrid.data.manifest import Entry, Split, load_manifest
 from filmgrid.data.sequences import SequenceFolder
 from filmgrid.errors import DatasetError
 from filmgrid.grid.spec import CellSize
@@ -39,6 +39,24 @@ class FolderExamples:
         """Number of sequences."""
         return len(self.sequences)
 
+    @property
+    def has_held_out(self) -> bool:
+        """Whether the dataset keeps sequences for evaluation."""
+        return any(entry.split == "held_out" for entry in load_manifest(self.sequences.folder))
+
+    def check_length(self, entry: Entry, num_frames: int) -> None:
+        """Refuse a sequence that has too few frames.
+
+        Raises:
+            DatasetError: with both numbers.
+        """
+        if len(entry.indices) < num_frames:
+            raise DatasetError(
+                f"The sequences of {self.sequences.folder} have {len(entry.indices)} frames, and a "
+                f"layout of the training needs {num_frames}. Build the dataset with that layout, "
+                "or train on a smaller one."
+            )
+
     def draw(
         self, index: int, num_frames: int, cell: CellSize, rng: np.random.Generator
     ) -> Example:
@@ -47,13 +65,7 @@ class FolderExamples:
         Raises:
             DatasetError: if the layout in use has more cells than the sequence has frames.
         """
+        self.check_length(self.sequences.entries[index], num_frames)
         sequence = self.sequences[index]
-        surplus = len(sequence.frames) - num_frames
-        if surplus < 0:
-            raise DatasetError(
-                f"The sequences of {self.sequences.folder} have {len(sequence.frames)} frames, and "
-                f"a layout of the training needs {num_frames}. Build the dataset with that layout, "
-                "or train on a smaller one."
-            )
-        start = int(rng.integers(surplus + 1))
+        start = int(rng.integers(len(sequence.frames) - num_frames + 1))
         return Example(sequence.frames[start : start + num_frames], sequence.caption)

@@ -26,6 +26,11 @@ class Wording(StrEnum):
     """The content alone, for models that know their layout otherwise."""
 
 
+def wording_for(layout: Layout, wording: Wording) -> Wording:
+    """The wording that a model is used to, for this layout: one image has no layout to describe."""
+    return Wording.NONE if layout.num_cells == 1 else wording
+
+
 def describe_layout(
     content: str,
     layout: Layout,

@@ -43,9 +43,9 @@ def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = No
             module = clone.to(dtype)
         module.save_pretrained(folder)
         (folder / FACTS).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"The weights could not be written to {folder}: {error.strerror or error}. "
+            f"The weights could not be written to {folder}: {error}. "
             "Free some space or name another place."
         ) from error
 
@@ -62,6 +62,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
             torch_dtype=dtype,
             output_loading_info=True,
             local_files_only=True,
+            use_safetensors=True,
             low_cpu_mem_usage=False,
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:

@@ -47,7 +47,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     def __init__(
         self,
         channels: int = 3,
-        patch: int = 16,
+        patch: int = 8,
         dim: int = 256,
         depth: int = 6,
         head_dim: int = 64,
@@ -71,7 +71,6 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         noisy: Float[Tensor, "b n c h w"],
         sigma: Float[Tensor, "b n"],
         words: Int[Tensor, "b words bytes"],
-        frame_times: Float[Tensor, "b n"] | None = None,
     ) -> Float[Tensor, "b n c h w"]:
         """Estimate the clean cells.
 
@@ -79,7 +78,6 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             noisy: cells at their noise levels; clean cells have range [-1, 1].
             sigma: noise level of every cell, in [0, 1]; 0 marks a known frame.
             words: spelled prompts from :class:`~filmgrid.models.text.ByteWords`.
-            frame_times: time of every cell in frames; by default 0, 1, 2, … in reading order.
         """
         batch, num_cells, _, height, width = noisy.shape
         rows, cols = height // self.patch, width // self.patch
@@ -93,8 +91,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
         known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
         cells, prompt = F.silu(level + said), F.silu(known + said)  #          b n d, b 1 d
-        if frame_times is None:
-            frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
+        frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
         rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
         for block in self.blocks:
             x, text = block(x, text, cells, prompt, rotary)

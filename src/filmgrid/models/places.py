@@ -1,5 +1,6 @@
 """Where models are: the shipped one, a folder, or the newest checkpoint of a run. Torch-free."""
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ def find_model(name: str) -> Path:
     shipped = shipped_models()
     if name in shipped:
         return SHIPPED / name
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if not folder.is_dir():
         raise CheckpointError(
             f"There is no model {name!r}: neither a shipped one ({', '.join(shipped) or 'none'}) "

@@ -1,7 +1,7 @@
 """Batches by number: batch 17 of a run is the same whoever asks for it, and whenever.
 
 Nothing is remembered from one batch to the next, so resuming a run means asking for the next
-number. Free of torch, for worker processes.
+number.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,11 @@ from filmgrid.data.augment import augment
 from filmgrid.data.examples import Example, ExampleSource
 from filmgrid.data.folder_examples import FolderExamples
 from filmgrid.data.world import World
-from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.errors import ConfigError, DatasetError
+from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import Layout
-from filmgrid.training.config import FolderData, NoiseConfig, TrainConfig
+from filmgrid.models.backbone import Backbone
+from filmgrid.training.config import Data, FolderData, NoiseConfig, TrainConfig
 from filmgrid.training.keeping import draw_keep
 from filmgrid.types import FrameArray
 
@@ -82,10 +84,37 @@ class Batches:
         if rng.random() < config.caption_dropout:
             caption = ""
         if rng.random() < config.wording_probability and caption:
-            wording = Wording.NONE if layout.num_cells == 1 else config.wording
-            caption = describe_layout(caption, layout, wording)
+            caption = describe_layout(caption, layout, wording_for(layout, config.wording))
         keep = draw_keep(layout, config.keep_probability, rng)
         return Example(frames, caption), keep, draw_sigma(config.noise, rng)
+
+
+def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: Backbone) -> None:
+    """Refuse data that the run would stumble over hours later.
+
+    Raises:
+        DatasetError: if a sequence is shorter than a layout, or its caption too long.
+        ConfigError: if a validation prompt is too long.
+    """
+    layouts = [Layout.parse(share.layout) for share in config.layouts]
+    for prompt in config.validation_prompts:
+        backbone.encode([describe_layout(prompt, config.default_layout, config.wording)])
+    for source in sources:
+        if not isinstance(source, FolderExamples):
+            continue
+        for entry in source.sequences.entries:
+            source.check_length(entry, max(layout.num_cells for layout in layouts))
+        captions = {entry.caption: entry for entry in source.sequences.entries if entry.caption}
+        for caption, entry in captions.items():
+            try:
+                for layout in layouts:
+                    wording = wording_for(layout, config.wording)
+                    backbone.encode([describe_layout(caption, layout, wording)])
+            except ConfigError as error:
+                raise DatasetError(
+                    f"The caption of {entry.source} in {source.sequences.folder} is too long: "
+                    f"{error} Or raise model.max_words."
+                ) from error
 
 
 def draw_sigma(noise: NoiseConfig, rng: np.random.Generator) -> float:
@@ -93,18 +122,26 @@ def draw_sigma(noise: NoiseConfig, rng: np.random.Generator) -> float:
     return float(1 / (1 + np.exp(-rng.normal(noise.mean, noise.std))))
 
 
-def open_sources(config: TrainConfig) -> list[ExampleSource]:
+def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[ExampleSource]:
     """Open the data of a run.
+
+    Args:
+        config: of the run.
+        held_out: of each dataset that has one, open the held-out side, to look at samples.
 
     Raises:
         DatasetError: if a dataset is missing, damaged, or does not fit the run.
     """
-    return [
-        FolderExamples(data.folder, data.split, config.cell_size)
-        if isinstance(data, FolderData)
-        else World()
-        for data in config.data
-    ]
+    return [_open(data, config, held_out=held_out) for data in config.data]
+
+
+def _open(data: Data, config: TrainConfig, *, held_out: bool) -> ExampleSource:
+    if not isinstance(data, FolderData):
+        return World()
+    chosen = FolderExamples(data.folder, data.split, config.cell_size)
+    if held_out and chosen.has_held_out:
+        return FolderExamples(data.folder, "held_out", config.cell_size)
+    return chosen
 
 
 def _choose(weights: list[float], rng: np.random.Generator) -> int:

@@ -35,6 +35,7 @@ class FolderData(Settings):
     """Changes to each sequence."""
 
 
+Share = Annotated[float, Field(ge=0, lt=1)]
 Data = Annotated[WorldData | FolderData, Field(discriminator="kind")]
 
 
@@ -56,9 +57,10 @@ class ModelConfig(Settings):
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> Self:
-        if self.dim % self.head_dim or self.dim % 64:
+        if self.dim % self.head_dim or self.dim % 64 or self.head_dim % 16:
             raise ValueError(
-                f"dim {self.dim} is not a multiple of 64 and of head_dim {self.head_dim}. "
+                f"dim {self.dim} is not a multiple of 64 and of head_dim {self.head_dim}, or that "
+                "is not one of 16. "
                 "Use for example dim 256 with head_dim 64."
             )
         return self
@@ -119,7 +121,7 @@ class OptimConfig(Settings):
     """Momentum of Muon, in Nesterov's form."""
     adamw_lr: float = Field(default=1.2e-3, gt=0)
     """Learning rate of everything else."""
-    adamw_betas: tuple[float, float] = (0.9, 0.98)
+    adamw_betas: tuple[Share, Share] = (0.9, 0.98)
     """Decay rates of AdamW's moments."""
     weight_decay: float = Field(default=0.1, ge=0)
     """Decoupled weight decay of the matrices."""
@@ -184,8 +186,8 @@ class TrainConfig(Settings):
     """Newest checkpoints that are kept."""
     validate_every: int = Field(default=500, ge=0)
     """Steps between two rounds of sample grids; 0 makes none."""
-    validation_prompts: tuple[str, ...] = ()
-    """Prompts of the sample grids; by default captions of the data."""
+    validation_prompts: tuple[str, ...] = Field(default=(), max_length=4)
+    """Prompts of the sample grids, at most 4; by default captions of the data."""
     num_steps: int = Field(default=25, ge=1)
     """Sampling steps of the sample grids, and the model's default."""
     guidance_scale: float = Field(default=2.0, ge=0)

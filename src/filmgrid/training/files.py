@@ -1,7 +1,6 @@
 """Training configurations on disk and by name. Free of torch."""
 
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -10,12 +9,11 @@ from filmgrid.training.config import TrainConfig
 from filmgrid.training.presets import PRESETS
 
 
-def load_config(path: Path, **overrides: Any) -> TrainConfig:
+def load_config(path: Path) -> TrainConfig:
     """Read a configuration from YAML.
 
     Args:
         path: the file; its keys are the fields of :class:`TrainConfig`.
-        overrides: fields to replace.
 
     Raises:
         ConfigError: if the file cannot be read, is not YAML, or has an unknown or wrong value.
@@ -29,10 +27,10 @@ def load_config(path: Path, **overrides: Any) -> TrainConfig:
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(values, dict):
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{path} holds no settings. Write one `key: value` a line.")
     try:
-        return TrainConfig(**{**values, **overrides})
+        return TrainConfig(**values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run: lines with an ETA, a CSV-free tensorboard log, and no noise."""
+"""What a person sees of a run: lines with the time left, and a tensorboard log."""
 
 import logging
 import time

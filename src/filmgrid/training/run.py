@@ -1,17 +1,19 @@
 """A training run from its first step, or its last checkpoint, to its end."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import torch
 import yaml
 from torch.utils.data import DataLoader, Sampler
 
 from filmgrid.data.files import atomic_path
 from filmgrid.errors import ConfigError
 from filmgrid.models.places import newest_checkpoint
-from filmgrid.training.batches import Batch, Batches, open_sources
+from filmgrid.training.batches import Batch, Batches, check_sources, open_sources
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.files import load_config
 from filmgrid.training.log import TrainingLog
@@ -58,6 +60,8 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
     check_same_run(config)
     sources = open_sources(config)
     state = start_state(config)
+    check_sources(config, sources, state.backbone)
+    looked_at = open_sources(config, held_out=True)
     resumed = resume(state)
     main = state.accelerator.is_main_process
     if main:
@@ -67,19 +71,33 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
         started, before = time.perf_counter(), state.progress.seconds
         for batches in _step_batches(state, Batches(config, sources)):
             report = train_step(state, batches)
+            check_finite(report)
             state.progress.seconds = before + time.perf_counter() - started
             book.step(report)
             if on_step is not None:
                 on_step(report)
             finished = report.step == config.steps
             if config.validate_every and main and _due(report.step, config.validate_every, config):
-                book.validation(report.step, validate(state, sources))
+                book.validation(report.step, validate(state, looked_at))
             if finished or report.step % config.save_every == 0:
                 book.saved(save_checkpoint(state))
     newest = newest_checkpoint(config.out)
     assert newest is not None
     state.accelerator.end_training()
     return newest
+
+
+def check_finite(report: StepReport) -> None:
+    """Stop a training whose numbers are lost, before a checkpoint of it replaces a good one.
+
+    Raises:
+        ConfigError: if a loss or the gradient is not a number.
+    """
+    if not math.isfinite(report.base + report.temporal + report.grad_norm):
+        raise ConfigError(
+            f"The training diverged at step {report.step}: its loss is {report.base}. Lower "
+            "optim.adamw_lr and optim.muon_lr and begin again; earlier checkpoints are kept."
+        )
 
 
 def check_same_run(config: TrainConfig) -> None:
@@ -134,6 +152,7 @@ def _step_batches(state: TrainState, batches: Batches) -> Iterator[list[Batch]]:
         batch_size=None,
         sampler=_Numbers(state),
         num_workers=workers,
+        generator=torch.Generator(),  # else the loader draws its seed from the global one
         prefetch_factor=4 if workers else None,
         collate_fn=_as_it_is,  # pyright: ignore[reportArgumentType]
     )

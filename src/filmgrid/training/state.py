@@ -10,9 +10,12 @@ Random numbers need no state: batches and noise are made from the seed and a ste
 Nothing here is unpickled: safetensors, and ``weights_only`` for the optimisers.
 """
 
+import logging
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -25,16 +28,20 @@ from torch import nn
 
 from filmgrid.data.files import atomic_folder
 from filmgrid.data.provenance import current_versions
-from filmgrid.errors import CheckpointError, MediaError
+from filmgrid.errors import CheckpointError, ConfigError, MediaError
+from filmgrid.grid.prompts import Wording
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.families import mini_backbone
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
-from filmgrid.models.precision import choose_dtype
+from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import Muon, split_parameters
+
+log = logging.getLogger(__name__)
+_DAMAGE = (KeyError, EOFError, UnpicklingError)
 
 
 class Progress(BaseModel):
@@ -43,6 +50,7 @@ class Progress(BaseModel):
     step: int = 0
     ema_step: int = 0
     seconds: float = 0.0
+    num_processes: int = 1
 
 
 @dataclass
@@ -74,7 +82,8 @@ class TrainState:
 
 def start_state(config: TrainConfig) -> TrainState:
     """Build everything that a run needs, at step 0."""
-    accelerator = Accelerator(cpu=config.device == "cpu")
+    device = choose_device(config.device)
+    accelerator = Accelerator(cpu=device.type == "cpu")
     module = _seeded_module(config)
     facts = facts_of(config)
     averaged = mini_backbone(_seeded_module(config).eval().requires_grad_(False), facts)
@@ -88,7 +97,7 @@ def start_state(config: TrainConfig) -> TrainState:
     ]
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
-    if config.compile:
+    if config.compile and can_compile(accelerator.device):
         running = torch.compile(prepared)  # pyright: ignore[reportAssignmentType]
     ema = EMAModel(module.parameters(), decay=config.ema, foreach=True)
     ema.to(accelerator.device)
@@ -101,8 +110,21 @@ def start_state(config: TrainConfig) -> TrainState:
         ema,
         prepared_optimizers,
         dtype,
-        Progress(),
+        Progress(num_processes=accelerator.num_processes),
     )
+
+
+def can_compile(device: torch.device) -> bool:
+    """Whether torch can compile here: CPUs need a C++ compiler, which not every machine has."""
+    if device.type != "cpu":
+        return device.type == "cuda"
+    named = os.environ.get("CXX")
+    there = any(shutil.which(name) for name in ([named] if named else ["g++", "clang++", "cl"]))
+    if not there:
+        log.info(
+            "There is no C++ compiler, so the network runs uncompiled, 1.2 to 1.5 times slower."
+        )
+    return there
 
 
 def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneFacts:
@@ -116,7 +138,7 @@ def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneF
         stride=config.model.patch,
         has_text=config.caption_dropout < 1,
         per_cell_sigma=config.keep_probability > 0,
-        wording=config.wording,
+        wording=config.wording if config.wording_probability > 0 else Wording.NONE,
         num_steps=config.num_steps,
         guidance_scale=config.guidance_scale,
         shift=config.shift,
@@ -150,8 +172,13 @@ def save_checkpoint(state: TrainState) -> Path:
             with atomic_folder(folder, may_replace=lambda _: True) as part:
                 save_module(averaged.module, facts, part / "model")
                 _save_training(state, part / "state")
-        except MediaError as error:
-            raise CheckpointError(f"The checkpoint was not saved: {error}") from error
+        except (MediaError, SafetensorError, RuntimeError) as error:
+            text = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"The checkpoint of step {state.progress.step} was not saved in {folder.parent}: "
+                f"{text} Free some space and run the same command again: earlier checkpoints "
+                "are whole."
+            ) from error
         kept = state.config.keep_checkpoints
         for old in sorted(folder.parent.glob("step-[0-9]*"))[:-kept]:
             shutil.rmtree(old, ignore_errors=True)
@@ -165,6 +192,9 @@ def resume(state: TrainState) -> bool:
     Raises:
         CheckpointError: if it is damaged.
     """
+    if state.accelerator.is_main_process:
+        for part in (state.config.out / "checkpoints").glob(".step-*.part-*"):
+            shutil.rmtree(part, ignore_errors=True)  # of a run that was killed while saving
     folder = newest_checkpoint(state.config.out)
     if folder is None:
         return False
@@ -173,15 +203,23 @@ def resume(state: TrainState) -> bool:
         state.module.load_state_dict(load_file(training / "weights.safetensors"))
         averages = load_file(training / "average.safetensors")
         for index, optimizer in enumerate(state.optimizers):
-            saved = torch.load(training / f"optimizer-{index}.pt", weights_only=True)
+            saved = torch.load(
+                training / f"optimizer-{index}.pt", weights_only=True, map_location="cpu"
+            )
             optimizer.load_state_dict(saved)
         state.progress = Progress.model_validate_json((training / "progress.json").read_bytes())
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, EOFError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, *_DAMAGE) as error:
         text = " ".join(str(error).split())[:160]
         raise CheckpointError(
             f"The checkpoint {folder} is damaged ({text}). Delete that folder to go on from the "
             "one before, or name another --out to begin again."
         ) from error
+    before, now = state.progress.num_processes, state.accelerator.num_processes
+    if before != now:
+        raise ConfigError(
+            f"{state.config.out} was trained by {before} process(es) and {now} are running now. "
+            f"Start {before} to go on exactly, or name another --out."
+        )
     names = [name for name, _ in state.module.named_parameters()]
     state.ema.load_state_dict(
         {

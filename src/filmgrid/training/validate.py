@@ -10,7 +10,7 @@ from filmgrid.data.export import save_image
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.titled import with_titles
-from filmgrid.grid.prompts import Wording, describe_layout
+from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.reference import Reference, from_image
 from filmgrid.grid.spec import Layout
 from filmgrid.metrics.health import HealthReport, measure_health
@@ -30,12 +30,13 @@ MAX_PICTURES = 4
 def validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
     """Sample with the averaged weights; write one picture and return the health.
 
-    Each column is one example: the data, its caption alone, and its first frame kept. A failing
-    validation never ends a run: it is logged.
+    Each column is one example: the data, a sequence from a prompt alone (one of the
+    configuration's, or the example's caption), and one from the example's first frame and
+    caption. A failing validation never ends a run: it is logged.
 
     Args:
         state: of the run.
-        sources: the data of the run; held-out sequences where there are any.
+        sources: what to look at, such as the held-out side of the data.
 
     Returns:
         Numbers for the log; empty if something failed.
@@ -52,11 +53,12 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     examples = _examples(config, sources, layout)
     real = np.stack([frames for frames, _ in examples])
     captions = [caption for _, caption in examples]
+    prompts = list(config.validation_prompts) or captions
     first = torch.from_numpy(real[:, 0]).movedim(-1, 1).float() / 127.5 - 1
     first = first.to(state.accelerator.device)
     rows = {
         "data": real,
-        "from the caption": _sample(state, captions, layout, None),
+        "from the prompt": _sample(state, prompts, layout, None),
         "first frame kept": _sample(state, captions, layout, from_image(first, layout)),
     }
     grids = [
@@ -66,7 +68,7 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     picture = with_titles(grids, list(rows))
     folder = config.out / "samples"
     save_image(picture, folder / f"step-{state.progress.step:08d}.png", Provenance(kind="image"))
-    made = [measure_health(frames, layout) for frames in rows["from the caption"]]
+    made = [measure_health(frames, layout) for frames in rows["from the prompt"]]
     truth = [measure_health(frames, layout) for frames in real]
     return {**_summary("samples", made), **_summary("data", truth)}
 
@@ -82,8 +84,7 @@ def _examples(
         source = sources[place % len(sources)]
         index = int(rng.integers(len(source)))
         example = source.draw(index, layout.num_cells, config.cell_size, rng)
-        prompts = config.validation_prompts
-        chosen.append((example.frames, prompts[place] if prompts else example.caption))
+        chosen.append((example.frames, example.caption))
     return chosen
 
 
@@ -94,7 +95,9 @@ def _sample(
     config, backbone = state.config, copy_average(state)
     device = state.accelerator.device
     prompts = [
-        describe_layout(caption, layout, _wording(config)) if caption else ""
+        describe_layout(caption, layout, wording_for(layout, backbone.facts.wording))
+        if caption
+        else ""
         for caption in captions
     ]
     null = backbone.encode([""] * len(prompts))
@@ -108,10 +111,6 @@ def _sample(
         latents = reached.noisy
     pixels = (latents.clamp(-1, 1) + 1) * 127.5
     return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
-
-
-def _wording(config: TrainConfig) -> Wording:
-    return config.wording if config.wording_probability > 0 else Wording.NONE
 
 
 def _summary(of: str, reports: list[HealthReport]) -> dict[str, float]:
