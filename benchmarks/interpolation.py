@@ -73,9 +73,7 @@ def main() -> None:
             titled = with_titles(strip, list(rows))
             Image.fromarray(titled).save(args.pictures / f"{index:03d}.png")
     report = {
-        method: {
-            name: float(np.mean([each[name] for each in entries])) for name in entries[0]
-        }
+        method: {name: float(np.mean([each[name] for each in entries])) for name in entries[0]}
         for method, entries in scores.items()
     }
     print(json.dumps({"sequences": len(scores["one sample"]), **vars_of(args)}, indent=None))

@@ -21,6 +21,9 @@ from filmgrid.errors import CheckpointError
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import FACTS
 
+SHARD = "15MB"
+"""Largest file of weights, small enough for any host of source code."""
+
 Module = TypeVar("Module", bound=ModelMixin)
 
 
@@ -41,7 +44,7 @@ def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = No
             clone = type(module).from_config(module.config)
             clone.load_state_dict(module.state_dict())
             module = clone.to(dtype)
-        module.save_pretrained(folder)
+        module.save_pretrained(folder, max_shard_size=SHARD)
         (folder / FACTS).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except (OSError, SafetensorError) as error:
         raise CheckpointError(
