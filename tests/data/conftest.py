@@ -1,6 +1,7 @@
 """Clips that the tests of the data room make."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import av
@@ -57,9 +58,20 @@ def encode() -> Encoder:
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Callable[[int], None]]:
-    """Let no file grow beyond so many bytes from here on, as on a disk that is full."""
+def small_disk() -> Callable[[int], AbstractContextManager[None]]:
+    """Let no file grow beyond so many bytes inside a block, as on a disk that is full.
+
+    Not for longer: pytest's own output may be such a file.
+    """
     resource = pytest.importorskip("resource", reason="this system cannot limit files")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda num_bytes: resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    @contextmanager
+    def limited(num_bytes: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

@@ -1,6 +1,7 @@
 import errno
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ LAYOUT = Layout(3, 4)
 EVERY_NAME = ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.gif", "a.webp", "a.png", "a.json", "a/"]
 EXACT_SEQUENCES = ["a.webp", "a/", "folder"]
 WHOLE_FILES = ["a.mp4", "a.webm", "a.gif", "a.webp", "a.png"]
+
+
+SmallDisk = Callable[[int], AbstractContextManager[None]]
 
 
 def save(frames: FrameArray, out: str | Path, layout: Layout | None = LAYOUT) -> list[Path]:
@@ -162,12 +166,12 @@ def test_a_read_only_place_is_refused_before_any_frame_is_made(
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png", "a.json", "a/"])
 def test_a_full_disk_leaves_the_earlier_export(
-    tmp_path: Path, noise: FrameArray, name: str, small_disk: Callable[[int], None]
+    tmp_path: Path, noise: FrameArray, name: str, small_disk: SmallDisk
 ):
     save(noise, f"{tmp_path}/{name}", Layout(4, 4))
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    small_disk(5_000)
-    with pytest.raises(MediaError, match="could not be written because the disk is full"):
+    full = pytest.raises(MediaError, match="could not be written because the disk is full")
+    with full, small_disk(5_000):
         save(noise[::-1], f"{tmp_path}/{name}", Layout(4, 4))
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before

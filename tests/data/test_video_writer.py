@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import av
@@ -18,6 +19,9 @@ from filmgrid.grid.spec import CellSize
 from filmgrid.types import FrameArray
 
 TOLD = Provenance(request={"prompt": "a ball"}, layout="3x4")
+
+
+SmallDisk = Callable[[int], AbstractContextManager[None]]
 
 
 def write(frames: FrameArray, path: Path, fps: float = 8, scale: int = 1) -> Path:
@@ -189,12 +193,12 @@ def test_rates_that_do_not_exist_are_refused(tmp_path: Path, clip: FrameArray, f
 
 @pytest.mark.parametrize("suffix", VIDEO_SUFFIXES)
 def test_a_full_disk_gets_its_own_sentence(
-    tmp_path: Path, noise: FrameArray, suffix: str, small_disk: Callable[[int], None]
+    tmp_path: Path, noise: FrameArray, suffix: str, small_disk: SmallDisk
 ):
     path = write(noise[:2], tmp_path / f"a{suffix}")
     earlier = path.read_bytes()
-    small_disk(20_000)
-    with pytest.raises(MediaError, match=r"a\.\w+ could not be written because the disk is full"):
+    full = pytest.raises(MediaError, match=r"a\.\w+ could not be written because the disk is full")
+    with full, small_disk(20_000):
         write(noise, path)
     assert path.read_bytes() == earlier
     assert list(tmp_path.iterdir()) == [path]
