@@ -21,6 +21,7 @@ def frames():
     return np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), np.uint8)
 
 
+TWO_FRAMES = np.zeros((2, 32, 32, 3), np.uint8)
 TASKS = {
     "image": lambda frames: ({"image": frames[0]}, [0]),
     "keyframes": lambda frames: ({"keyframes": {1: frames[1], 3: frames[3]}}, [1, 3]),
@@ -177,6 +178,10 @@ def test_frames_of_another_size_need_a_word_on_how_to_fit(generator):
         ({"steps": 3}, "steps"),
         ({"start_sigma": 1.5}, "sigma.*less than or equal to 1"),
         ({"redraw": [1]}, "Add --video"),
+        (
+            {"video": np.zeros((2, 32, 32, 3), np.uint8), "task": "extend", "layout": "1x1"},
+            "extend into",
+        ),
         ({"colour": "red"}, "colour is not a known key"),
         ({"guidanse": 2}, "Did you mean guidance"),
         ({"task": "image"}, "exactly one --image"),

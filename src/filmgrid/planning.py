@@ -168,6 +168,10 @@ def _check_size(given: Given, cell: CellSize, request: GenerateRequest) -> None:
 
 def _check_length(video: Given, request: GenerateRequest, task: Task, layout: Layout) -> list[str]:
     """Refuse a video that is too short where that is known; say what of it is used."""
+    if task == Task.EXTEND and known_cells(layout) == 0:
+        raise ConfigError(
+            f"A {layout} grid has no cell to extend into. Use a larger --layout, such as 4x4."
+        )
     if video.num_frames is None:
         return []
     there = len(range(request.video_start, video.num_frames, request.video_stride))
@@ -178,10 +182,6 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
         )
     if task == Task.EXTEND:
         known = min(there, known_cells(layout))
-        if known == 0:
-            raise ConfigError(
-                f"A {layout} grid has no cell to extend into. Use a larger --layout, such as 4x4."
-            )
         return [f"The last {known} of {there} frames stay; {layout.num_cells - known} follow."]
     check_length(video.name, there, layout)
     if there == layout.num_cells:
