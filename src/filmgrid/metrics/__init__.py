@@ -1,1 +1,1 @@
-"""Numbers about frames: fidelity to a reference, and health without one."""
+"""Numbers about frames: fidelity, health, distances between sets, and how much of them is noise."""

@@ -8,13 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64
 
 from filmgrid.errors import ConfigError, ShapeError
+from filmgrid.metrics.similarity import SsimVariant, ssim_map, ssim_window
 from filmgrid.types import FrameArray
 
 PixelMask = Bool[np.ndarray, "n h w"]
 """Pixels that count: True where a score looks."""
-
-SSIM_SIGMA = 1.5
-SSIM_REACH = 5
 
 
 def psnr(real: FrameArray, made: FrameArray, mask: PixelMask | None = None) -> float:
@@ -43,13 +41,13 @@ def psnr(real: FrameArray, made: FrameArray, mask: PixelMask | None = None) -> f
     return float(np.mean(10 * np.log10(255**2 / error)))
 
 
-def ssim(real: FrameArray, made: FrameArray, mask: PixelMask | None = None) -> float:
-    """Structural similarity of the colour channels, averaged over each frame, then over frames.
-
-    The variant of the original paper: Gaussian window of sigma 1.5 and 11x11 px, population
-    covariance, K1 0.01, K2 0.03, and the 5 px next to the edge of each frame left out, where the
-    window would hang over. Other variants differ in the third digit (torchmetrics keeps the
-    edge, scikit-image defaults to a uniform window): compare like with like.
+def ssim(
+    real: FrameArray,
+    made: FrameArray,
+    mask: PixelMask | None = None,
+    variant: SsimVariant = "gaussian",
+) -> float:
+    """Structural similarity, averaged over the channels and pixels of each frame, then over frames.
 
     Source: Wang et al. 2004, IEEE TIP 13(4), doi:10.1109/TIP.2003.819861.
 
@@ -58,46 +56,32 @@ def ssim(real: FrameArray, made: FrameArray, mask: PixelMask | None = None) -> f
         made: the frames to judge.
         mask: pixels that count, all by default; frames without any are left out. The window
             still sees the neighbours of these pixels.
+        variant: which SSIM, see :data:`filmgrid.metrics.similarity.SsimVariant`; the original
+            paper's by default. Compare like with like, and name it beside the number.
 
     Returns:
         At most 1, which equal frames have.
 
     Raises:
         ShapeError: if the sizes differ, or frames are smaller than the window.
-        ConfigError: if the mask leaves no pixel, or scikit-image is not installed.
+        ConfigError: if the mask leaves no pixel, there is no such variant, or scikit-image is not
+            installed.
     """
     _check_sizes(real, made, mask)
+    side, margin = ssim_window(variant)
     height, width = real.shape[1:3]
-    if min(height, width) <= 2 * SSIM_REACH:
+    if min(height, width) < side:
         raise ShapeError(
-            f"Frames of {height}x{width} px are smaller than the 11x11 px window of SSIM. "
-            "Use frames of at least 11x11 px, or PSNR alone."
+            f"Frames of {height}x{width} px are smaller than the {side}x{side} px window of SSIM. "
+            f"Use frames of at least {side}x{side} px, or PSNR alone."
         )
-    try:
-        from skimage.metrics import structural_similarity
-    except ImportError as error:
-        raise ConfigError(
-            "SSIM needs scikit-image, which is not installed. Run: pip install 'filmgrid[eval]'"
-        ) from error
-    inner = np.s_[SSIM_REACH:-SSIM_REACH, SSIM_REACH:-SSIM_REACH]
-    similarity = [
-        structural_similarity(
-            real_frame,
-            made_frame,
-            gaussian_weights=True,
-            sigma=SSIM_SIGMA,
-            use_sample_covariance=False,
-            data_range=255,
-            channel_axis=-1,
-            full=True,
-        )[1][inner].mean(axis=-1)
-        for real_frame, made_frame in zip(real, made, strict=True)
-    ]
-    inner_mask = None if mask is None else mask[:, *inner]
+    similarity = [ssim_map(*pair, variant) for pair in zip(real, made, strict=True)]
+    inner = np.s_[:, margin : height - margin, margin : width - margin]
+    inner_mask = None if mask is None else mask[inner]
     if inner_mask is not None and not inner_mask.any():
         raise ConfigError(
-            "The mask leaves no pixel further than 5 px from the edge, where SSIM is defined. "
-            "Lower its threshold, or use PSNR alone."
+            f"The mask leaves no pixel further than {margin} px from the edge, where this SSIM is "
+            "defined. Lower its threshold, or use PSNR alone."
         )
     return float(np.mean(_mean_per_frame(np.stack(similarity), inner_mask)))
 

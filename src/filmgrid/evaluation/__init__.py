@@ -1,0 +1,1 @@
+"""Measuring sets of sequences: features, protocols, reports."""
