@@ -2,7 +2,7 @@
 # versions of constraints.txt. A second run of a target installs nothing.
 
 PYTHON ?= python3
-PROMPT ?= a red circle moving right on a blue background
+PROMPT ?= a red circle moving right on a navy background
 OUT ?= out/demo.mp4
 
 BIN := .venv/bin

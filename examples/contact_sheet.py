@@ -13,14 +13,14 @@ from filmgrid.data.export import save_sequence
 from filmgrid.data.provenance import Provenance
 
 PROMPTS = (
-    "a red circle moving right on a blue background",
+    "a red circle moving right on a navy background",
     "a yellow star moving down on a black background",
-    "a purple ring growing on a white background",
-    "a green triangle moving left on a pink background",
-    "an orange square moving up and right on a navy background",
-    "a cyan cross moving down and left on a brown background",
-    "a white circle moving up on a green background",
-    "a blue square shrinking on a grey background",
+    "a purple square growing on a grey background",
+    "a green triangle moving left on a brown background",
+    "a white square moving up and right on a navy background",
+    "a purple star moving down and left on a grey background",
+    "a white circle moving up on a black background",
+    "a blue star shrinking on a brown background",
 )
 SCALE, GAP, ROWS = 4, 6, 2
 

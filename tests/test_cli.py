@@ -133,6 +133,18 @@ def test_a_dry_run_says_the_cost_and_makes_nothing(tiny_model, tmp_path, capsys)
     assert not out.exists()
 
 
+def test_a_dry_run_counts_the_steps_that_are_left(tiny_model, clip, capsys):
+    passes = []
+    for sigma in (1, 0.4):
+        capsys.readouterr()
+        run(
+            *("generate", "a star", "--model", tiny_model, "--video", clip, "--sigma", sigma),
+            *("--steps", 10, "--dry-run", "--json"),
+        )
+        passes.append(json.loads(capsys.readouterr().out)["passes"])
+    assert passes[0] > passes[1] > 0
+
+
 def test_the_report_of_several_lists_every_candidate(tiny_model, tmp_path, capsys):
     words = ("generate", "a star", "--model", tiny_model, "--best-of", 3, "--json")
     run(*words, "--out", tmp_path / "a.gif")
@@ -168,6 +180,21 @@ def test_training_from_a_file_takes_overrides(tmp_path):
     )
     run("train", config, "--out", tmp_path / "run")
     assert newest_checkpoint(tmp_path / "run").name == "step-00000001"
+
+
+@pytest.mark.parametrize(("words", "has_text"), [([], False), (["--caption-template", "x"], True)])
+def test_a_model_has_text_if_its_data_has_captions(words, has_text, tmp_path, clip, capsys):
+    run("dataset", "build", clip, "--layout", "2x2", "--cell", 32, "--out", tmp_path / "d", *words)
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"out: {tmp_path / 'run'}\ndata: [{{kind: folder, folder: {tmp_path / 'd'}}}]\n"
+        "steps: 1\nbatch: 2\ncompile: false\nworkers: 0\nvalidate_every: 1\nnum_steps: 2\n"
+        "layouts: [{layout: 2x2}]\nmodel: {dim: 64, depth: 1, head_dim: 32}\n"
+    )
+    run("train", config)
+    capsys.readouterr()
+    run("info", tmp_path / "run", "--json")
+    assert json.loads(capsys.readouterr().out)["has_text"] is has_text
 
 
 def test_a_dataset_is_built_drawn_and_measured(tmp_path, clip, capsys):
@@ -209,6 +236,8 @@ MISTAKES = {
         "both the first frame",
     ),
     "a redraw without video": (["--redraw", "1"], "Add --video"),
+    "frames of no video": (["--video-stride", "2"], "Add --video"),
+    "nothing to fit": (["--fit", "crop"], "nothing to fit"),
     "cells that are none": (["--video", "{tmp}/clip.mp4", "--redraw", "a-b"], "5,6 or 4-7,12"),
     "sigma above 1": (["--sigma", "1.5"], "less than or equal to 1"),
     "sigma and strength": (["--sigma", "0.5", "--strength", "0.5"], "both set the start"),

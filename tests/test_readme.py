@@ -1,33 +1,19 @@
 """What README and docs say, run."""
 
-import json
 import re
 import shlex
-import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import filmgrid
 from filmgrid import cli
-from filmgrid.models import places
-from filmgrid.models.places import shipped_models
+from filmgrid.models.places import SHIPPED, load_facts, shipped_models
 from filmgrid.training.files import load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-@pytest.fixture(autouse=True)
-def mini(tiny_model, tmp_path_factory, monkeypatch):
-    """What is tested is that the words run; a model of random weights stands in for mini."""
-    if "mini" in shipped_models():
-        return
-    folder = tmp_path_factory.mktemp("shipped")
-    shutil.copytree(tiny_model, folder / "mini")
-    facts = json.loads((folder / "mini" / "filmgrid.json").read_text())
-    (folder / "mini" / "filmgrid.json").write_text(json.dumps({**facts, "layout": "4x4"}))
-    monkeypatch.setattr(places, "SHIPPED", folder)
 
 
 def blocks(language):
@@ -37,6 +23,30 @@ def blocks(language):
 def commands():
     lines = "\n".join(blocks("")).splitlines()
     return [line.split("  #")[0].strip() for line in lines if line.startswith("filmgrid generate")]
+
+
+def test_the_shipped_weights_are_whole_and_small():
+    assert shipped_models() == ["mini"]
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 32 * 2**20
+    assert all(path.stat().st_size <= 15 * 2**20 for path in files)
+    facts = load_facts(SHIPPED / "mini")
+    assert facts.licence == "Apache-2.0"
+    assert facts.training["config"]["seed"] == 0
+    assert (SHIPPED / "mini" / "README.md").is_file()
+
+
+def test_mini_paints_a_red_thing_that_moves_to_the_right():
+    made = filmgrid.Generator.from_pretrained("mini")(
+        "a red circle moving right quickly on a black background", seed=0
+    )
+    frames = made.arrays[0].astype(int)
+    red = (frames[..., 0] > 120) & (frames[..., 1:] < 110).all(axis=-1)
+    dark = (frames < 70).all(axis=-1)
+    assert (red | dark).mean() > 0.85
+    assert (red.sum(axis=(1, 2)) > 40).all()
+    places = [np.nonzero(frame)[1].mean() for frame in red]
+    assert np.polyfit(range(16), places, 1)[0] > 0.3
 
 
 @pytest.mark.parametrize("program", blocks("python"))

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
+from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.request import GenerateRequest
 from filmgrid.settings import Settings
 
@@ -141,6 +142,26 @@ class Pack(Words):
     """First frame."""
     stride: int = 1
     """Frames from one cell to the next."""
+
+
+class Evaluate(Words, EvaluateConfig):
+    """Compare made clips with real ones, and say how much of each number is noise."""
+
+    out: Path | None = None
+    """File to keep the evaluation in, .json, for filmgrid compare."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Compare(Words):
+    """Say whether one run is better than another, clip by clip."""
+
+    first: tyro.conf.Positional[Path]
+    """Evaluation of the one run, from filmgrid evaluate --out."""
+    second: tyro.conf.Positional[Path]
+    """Evaluation of the other run, against the same real clips."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
 
 
 class Models(Words):
@@ -319,6 +340,21 @@ def _pack(config: Pack) -> None:
         print(path)
 
 
+def _evaluate(config: Evaluate) -> None:
+    from filmgrid.commands import evaluate
+
+    names = set(EvaluateConfig.model_fields)
+    told = evaluate(EvaluateConfig(**{name: getattr(config, name) for name in names}), config.out)
+    print(told.model_dump_json(indent=2) if config.json_output else told.text())
+
+
+def _compare(config: Compare) -> None:
+    from filmgrid.commands import compare, differences_in_words
+
+    told = compare(config.first, config.second)
+    print(json.dumps(told, indent=2) if config.json_output else differences_in_words(told))
+
+
 def _models(config: Models) -> None:
     from filmgrid.models.places import find_model, load_facts, shipped_models
 
@@ -340,6 +376,8 @@ COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "info": (Info, _info),
     "split": (Split, _split),
     "pack": (Pack, _pack),
+    "evaluate": (Evaluate, _evaluate),
+    "compare": (Compare, _compare),
     "models": (Models, _models),
 }
 DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {

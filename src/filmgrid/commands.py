@@ -8,20 +8,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from filmgrid.data.export import check_output, save_sequence
+from filmgrid.data.files import atomic_path, check_place
 from filmgrid.data.media import probe, read_clip, read_grid
 from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.errors import ConfigError
+from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import describe_files
 from filmgrid.models.places import FACTS, find_model, load_facts
 from filmgrid.planning import cost_of, make_plan
 from filmgrid.request import GenerateRequest
+
+if TYPE_CHECKING:
+    from filmgrid.evaluation.results import Evaluation
 
 log = logging.getLogger(__name__)
 DEFAULT_OUT = "sequence.mp4"
@@ -56,9 +61,11 @@ def generate(
         cell=plan.cell,
     )
     if dry_run:
-        cost = cost_of(plan, facts, folder, request.best_of, request.batch)
+        from filmgrid.generator import sigmas_of
         from filmgrid.speed import seconds_for
 
+        num_steps = len(sigmas_of(plan, request)) - 1
+        cost = cost_of(plan, facts, folder, num_steps, request.best_of, request.batch)
         told = {
             "task": str(plan.task),
             "model": str(folder),
@@ -190,6 +197,48 @@ def pack(
     )
     fps = clip.fps or 8.0
     return save_sequence(clip.frames, out, fps=fps, provenance=provenance, layout=layout)
+
+
+def evaluate(config: EvaluateConfig, out: Path | None) -> "Evaluation":
+    """Measure made clips against real ones, and keep the evaluation where a file is named.
+
+    Raises:
+        FilmgridError: if there is nothing to measure, or the file cannot be written.
+    """
+    if out is not None:
+        check_place(out)
+    from filmgrid.evaluation.measure import evaluate as measure
+
+    found = measure(config)
+    if out is not None:
+        with atomic_path(out) as part:
+            part.write_text(found.model_dump_json(indent=2), encoding="utf-8")
+    return found
+
+
+def compare(first: Path, second: Path) -> dict[str, dict[str, Any]]:
+    """Paired differences between two evaluations, by metric.
+
+    Raises:
+        ConfigError: if they cannot be compared.
+    """
+    from filmgrid.evaluation.results import compare_runs, read_evaluation
+
+    found = compare_runs(read_evaluation(first), read_evaluation(second))
+    return {name: asdict(difference) for name, difference in found.items()}
+
+
+def differences_in_words(told: dict[str, dict[str, Any]]) -> str:
+    """Paired differences as lines for people."""
+    lines = []
+    for name, each in told.items():
+        change = each["difference"]
+        lines.append(
+            f"{name:<14} second - first {change['value']:+.4g} [{change['low']:+.4g}, "
+            f"{change['high']:+.4g}], second better on {each['share_better']:.0%} of "
+            f"{change['n']} clips, p {each['p_value']:.3g}"
+        )
+    return "\n".join(lines)
 
 
 def _cost_in_words(told: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from filmgrid.data.export import save_sequence
@@ -20,14 +20,14 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, PixelCodec
+from filmgrid.models.codec import Codec, PixelCodec, frames_of, pixels_of
 from filmgrid.models.families import load_backbone
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
 from filmgrid.request import GenerateRequest
-from filmgrid.sampling.guidance import guided
+from filmgrid.sampling.guidance import encode_with_null, guided
 from filmgrid.sampling.loop import SampleState, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
@@ -123,7 +123,7 @@ class Generator:
     ::
 
         generator = Generator.from_pretrained("mini")
-        result = generator("a red circle moving right on a blue background", seed=1)
+        result = generator("a red circle moving right on a navy background", seed=1)
         result.save("circle.mp4")
 
     Args:
@@ -332,13 +332,12 @@ class Generator:
             reference = Reference(
                 self.codec.encode(reference.cells), reference.keep, reference.start_sigma
             )
-        condition = self.backbone.encode([plan.prompt] * batch)
-        null = self.backbone.encode([""] * batch) if plan.guidance_scale != 1 else None
+        condition, null = encode_with_null(self.backbone, [plan.prompt] * batch)
         height, width = (side // self.codec.stride for side in plan.cell)
         noise = seeded_noise(
             seeds, (plan.layout.num_cells, self.codec.channels, height, width), self.device
         )
-        sigmas = plan_sigmas(plan.num_steps, plan.shift, start, respaced=request.respaced)
+        sigmas = sigmas_of(plan, request)
         velocity_of = guided(
             self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype
         )
@@ -348,8 +347,8 @@ class Generator:
         """The given pictures as the tasks see them: in [-1, 1], the same for each sequence."""
 
         def pixels(array: np.ndarray) -> Tensor:
-            tensor = torch.from_numpy(array.copy()).to(self.device).movedim(-1, -3)
-            return (tensor.float() / 127.5 - 1).expand(batch, *tensor.shape)
+            tensor = pixels_of(array).to(self.device)
+            return tensor.expand(batch, *tensor.shape)
 
         return Known(
             plan.layout,
@@ -364,8 +363,7 @@ class Generator:
 
     def _pixels(self, latents: Float[Tensor, "b n c h w"]) -> Frames8:
         """Decode latents to 8-bit frames."""
-        pixels = (self.codec.decode(latents).float().clamp(-1, 1) + 1) * 127.5
-        return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
+        return frames_of(self.codec.decode(latents))
 
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:
@@ -376,6 +374,12 @@ def start_of(plan: Plan, request: GenerateRequest) -> float:
         sigmas = shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
         return sigma_of_strength(sigmas, request.strength)
     return START_SIGMAS[plan.task]
+
+
+def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:
+    """Noise levels that a request visits, from its start to 0."""
+    start = start_of(plan, request)
+    return plan_sigmas(plan.num_steps, plan.shift, start, respaced=request.respaced)
 
 
 def _name(given: Any) -> Path:

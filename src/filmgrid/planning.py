@@ -11,6 +11,7 @@ from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
+from filmgrid.process.resolution import layout_shift
 from filmgrid.request import GenerateRequest, Task
 
 PROCESS_BYTES = 550 * 2**20
@@ -93,7 +94,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         cell=cell,
         num_steps=request.steps or facts.num_steps,
         guidance_scale=guidance if prompt else 1.0,
-        shift=request.shift or facts.shift,
+        shift=request.shift or _shift(layout, facts),
         wording=wording,
         per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
         fps=request.fps or source_fps or facts.fps,
@@ -118,13 +119,16 @@ class Cost:
     memory_bytes: int
 
 
-def cost_of(plan: Plan, facts: BackboneFacts, folder: Path, count: int, batch: int) -> Cost:
+def cost_of(
+    plan: Plan, facts: BackboneFacts, folder: Path, num_steps: int, count: int, batch: int
+) -> Cost:
     """Count tokens, passes, operations and memory of a plan.
 
     Args:
         plan: what is generated.
         facts: what the model states about itself.
         folder: of its weights.
+        num_steps: steps that are really made, fewer than planned where a start below 1 is cut.
         count: sequences in all.
         batch: sequences computed at once.
 
@@ -145,7 +149,7 @@ def cost_of(plan: Plan, facts: BackboneFacts, folder: Path, count: int, batch: i
     both = 1 if plan.guidance_scale == 1 else 2
     per_pass = 2 * parameters * sequence + 4 * (depth + 1) * dim * sequence**2
     working = both * min(batch, count) * 4 * (24 * dim * sequence + 3 * tokens**2)
-    passes = plan.num_steps * both
+    passes = num_steps * both
     memory = PROCESS_BYTES + 4 * parameters + working
     return Cost(tokens, passes, float(per_pass * passes * count), memory)
 
@@ -156,6 +160,11 @@ def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None)
     if video is not None and video.layout is not None and request.inferred_task != Task.EXTEND:
         return Layout(video.layout.rows, video.layout.cols)
     return facts.default_layout
+
+
+def _shift(layout: Layout, facts: BackboneFacts) -> float:
+    """The model's shift, moved along with the number of cells."""
+    return facts.shift * layout_shift(layout.num_cells, facts.default_layout.num_cells)
 
 
 def _check_size(given: Given, cell: CellSize, request: GenerateRequest) -> None:

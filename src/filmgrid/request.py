@@ -139,6 +139,16 @@ class GenerateRequest(Settings):
             )
         if (self.redraw or self.lock) and self.video is None:
             raise ValueError("redraw and lock name cells of a video. Add --video FILE.")
+        if (self.video_start or self.video_stride != 1) and self.video is None:
+            raise ValueError(
+                "video_start and video_stride choose frames of a video. Add --video FILE, or "
+                "leave them out."
+            )
+        if self.fit and not given and self.video is None:
+            raise ValueError(
+                f"fit {self.fit} has nothing to fit. Add --image, --keyframe or --video, or leave "
+                "it out."
+            )
         if self.redraw and self.lock:
             raise ValueError(
                 "redraw and lock cannot be used together: cells that are not redrawn stay anyway."

@@ -115,6 +115,18 @@ def test_words_are_bytes_and_an_empty_prompt_is_nothing():
     assert words.encode(["Red"]).equal(words.encode([" red "]))
 
 
+def test_a_prompt_means_the_same_at_any_padding(tiny_model):
+    backbone = load_backbone(str(tiny_model))
+    noisy, sigma, _ = inputs(backbone)
+    short = backbone.encode(["a red circle", ""])["words"]
+    long = backbone.encode(["a red circle", "", "one more " * 10])["words"][:2]
+    assert (short.shape[1], long.shape[1]) == (15, 31)
+    for module in (backbone.module, backbone.module.requires_grad_(True)):
+        one, two = module(noisy, sigma, short), module(noisy, sigma, long)
+        assert torch.allclose(one, two, atol=1e-5)
+        assert not torch.allclose(one[0], module(noisy, sigma, short.flip(0))[0], atol=1e-5)
+
+
 def test_a_prompt_that_is_too_long_is_refused_with_where_it_would_end():
     with pytest.raises(ConfigError, match=r"4 words and this model reads 3.*ends at 'c'"):
         ByteWords(3, 4).encode(["a b c d"])

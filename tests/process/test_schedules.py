@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from filmgrid.errors import ConfigError
+from filmgrid.process.resolution import layout_shift
 from filmgrid.process.schedules import (
     flux_mu,
     linear_sigmas,
@@ -138,3 +139,9 @@ def test_an_impossible_shift_is_refused(shift: float):
 def test_respacing_from_above_the_schedule_is_refused():
     with pytest.raises(ConfigError, match=r"starts at 0\.5000"):
         respace(linear_sigmas(4)[2:], 0.9)
+
+
+def test_more_cells_shift_the_schedule_towards_noise():
+    assert layout_shift(16, 16) == 1
+    assert layout_shift(1, 16) == 0.25
+    assert layout_shift(64, 16) == 2

@@ -181,6 +181,25 @@ def test_kept_cells_have_sigma_zero_and_the_others_share_one(tmp_path):
         assert 0 < sigma[~keep][0] < 1
 
 
+def test_small_layouts_come_first_where_asked_and_fill_the_batch(tmp_path):
+    layouts = (LayoutShare(layout="2x2", start=0.5), LayoutShare(layout="1x1", end=0.5))
+    config = config_of(
+        tmp_path, layouts=layouts, batch=3, steps=4, accumulation=2, keep_probability=0
+    )
+    batches = Batches(config, open_sources(config), processes=2)
+    sizes = [(str(batches[number].layout), len(batches[number].frames)) for number in range(16)]
+    assert sizes == [("1x1", 12)] * 8 + [("2x2", 3)] * 8
+    assert np.median(batches[0].sigma) < np.median(
+        np.concatenate([batches[n].sigma for n in (9, 10)])
+    )
+
+
+def test_layouts_that_leave_a_part_of_the_training_out_are_refused(tmp_path):
+    layouts = (LayoutShare(layout="2x2", start=0.5), LayoutShare(layout="1x1", end=0.4))
+    with pytest.raises(ConfigError, match=r"no layout is trained on after 0\.4"):
+        config_of(tmp_path, layouts=layouts)
+
+
 def test_accumulating_equals_one_larger_batch(tmp_path):
     layouts = (LayoutShare(layout="2x2"),)
     split = start_state(config_of(tmp_path, layouts=layouts, accumulation=2, keep_probability=0))

@@ -20,6 +20,11 @@ class Example:
 class ExampleSource(Protocol):
     """Sequences by number: an endless world, or a dataset on disk."""
 
+    @property
+    def has_captions(self) -> bool:
+        """Whether any sequence has a caption."""
+        ...
+
     def __len__(self) -> int:
         """Number of different sequences."""
         ...

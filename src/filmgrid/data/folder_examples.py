@@ -40,6 +40,11 @@ class FolderExamples:
         return len(self.sequences)
 
     @property
+    def has_captions(self) -> bool:
+        """Whether any sequence has a caption."""
+        return any(entry.caption for entry in self.sequences.entries)
+
+    @property
     def has_held_out(self) -> bool:
         """Whether the dataset keeps sequences for evaluation."""
         return any(entry.split == "held_out" for entry in load_manifest(self.sequences.folder))

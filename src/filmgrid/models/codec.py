@@ -2,8 +2,21 @@
 
 from typing import Protocol
 
-from jaxtyping import Float
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
 from torch import Tensor
+
+
+def pixels_of(frames: UInt8[np.ndarray, "*n h w c"]) -> Float[Tensor, "*n c h w"]:
+    """8-bit frames as pixels in [-1, 1], channels first."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 127.5 - 1
+
+
+def frames_of(pixels: Float[Tensor, "*n c h w"]) -> UInt8[np.ndarray, "*n h w c"]:
+    """Pixels as 8-bit frames, rounded to the nearest; what is outside [-1, 1] is clipped."""
+    levels = (pixels.float().clamp(-1, 1) + 1) * 127.5
+    return levels.round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
 
 
 class Codec(Protocol):

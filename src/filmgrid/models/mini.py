@@ -5,7 +5,8 @@ positions on half of each head, modulation that starts at zero (DiT's adaLN-zero
 prediction from large pixel patches (JiT, arXiv:2511.13720). Three parts are for grids:
 
 - a token's position is (frame, row in its cell, column in its cell), so a longer or wider grid
-  is more of the same positions;
+  is more of the same positions; besides, it knows how far through the sequence it is, since a
+  thing that moves to the right begins on the left;
 - the noise level is a property of a cell, so known frames enter clean (sigma 0) and the model
   learns to be conditioned by them;
 - besides painting a patch itself, a token may copy patches of clean cells (a pointer into the
@@ -20,13 +21,15 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.loaders.peft import PeftAdapterMixin
 from diffusers.models.modeling_utils import ModelMixin
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from filmgrid.models.text import PAD, VOCABULARY
 
 BYTE_DIM = 24
 SIGMA_FEATURES = 64
+HIDDEN = -1e4
+"""Added to the scores of padding, so that no attention is left for it."""
 
 
 class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
@@ -51,7 +54,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         dim: int = 256,
         depth: int = 6,
         head_dim: int = 64,
-        max_words: int = 32,
+        max_words: int = 31,
         word_bytes: int = 12,
         text_depth: int = 2,
     ) -> None:
@@ -59,7 +62,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         pixels = channels * patch * patch
         self.patch = patch
         self.stem = nn.Linear(pixels, dim)
-        self.embed_place = nn.Linear(8, dim)
+        self.embed_place = nn.Linear(16, dim)
         self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
         self.embed_prompt = nn.Linear(dim, dim)
         self.text = TextEncoder(dim, max_words, word_bytes, text_depth)
@@ -84,17 +87,19 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         patches = rearrange(  #                                                b n p (c·ph·pw)
             noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
         )
-        places = self.embed_place(_places(rows, cols, noisy))
+        places = self.embed_place(_places(num_cells, rows, cols, noisy))  #    n p d
         x = _norm(self.stem(patches) + places)  #                              b n p d
-        text = self.text(words)  #                                             b t d
-        said = self.embed_prompt(_pool(text, words))[:, None]  #               b 1 d
+        text, there = self.text(words)  #                                      b t d, b t
+        said = self.embed_prompt(_mean(text, there))[:, None]  #               b 1 d
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
         known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
         cells, prompt = F.silu(level + said), F.silu(known + said)  #          b n d, b 1 d
         frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
         rotary = self._rotary(frame_times, rows, cols, text.shape[1])  #       b 1 t+np hd/2
+        padding = F.pad((~there).to(x.dtype) * HIDDEN, (0, x[0].shape[:-1].numel()))
+        padding = padding[:, None, None]  #                                    b 1 1 t+np
         for block in self.blocks:
-            x, text = block(x, text, cells, prompt, rotary)
+            x, text = block(x, text, cells, prompt, rotary, padding)
         cos, sin = (angles[:, 0, text.shape[1] :] for angles in rotary)
         painted = self.head(x, cells, patches, sigma, cos, sin)
         return rearrange(
@@ -148,12 +153,18 @@ class Block(nn.Module):
         self.modulation = zero_linear(dim, 6 * dim)
 
     def forward(
-        self, x: Tensor, text: Tensor, cells: Tensor, prompt: Tensor, rotary: tuple[Tensor, Tensor]
+        self,
+        x: Tensor,
+        text: Tensor,
+        cells: Tensor,
+        prompt: Tensor,
+        rotary: tuple[Tensor, Tensor],
+        padding: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Update image tokens ``b n p d`` and text tokens ``b t d``.
 
         ``cells`` and ``prompt`` are what modulates them: noise level and prompt, ``b n d`` and
-        ``b 1 d``.
+        ``b 1 d``. ``padding`` is added to the scores of attention.
         """
         num_words, shape = text.shape[1], x.shape[1:3]
         modulated = self.modulation(cells)[:, :, None].chunk(6, dim=-1)
@@ -168,7 +179,7 @@ class Block(nn.Module):
             ],
             dim=1,
         )
-        mixed = _norm(self.attend(joint, rotary))
+        mixed = _norm(self.attend(joint, rotary, padding))
         text = text + ta_gate * mixed[:, :num_words]
         x = x + a_gate * mixed[:, num_words:].unflatten(1, shape)
 
@@ -185,14 +196,14 @@ class Block(nn.Module):
         x = x + m_gate * fed[:, num_words:].unflatten(1, shape)
         return x, text
 
-    def attend(self, joint: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    def attend(self, joint: Tensor, rotary: tuple[Tensor, Tensor], padding: Tensor) -> Tensor:
         """Full self-attention with QK-norm and rotary positions."""
         query, key, value = rearrange(
             self.qkv(joint), "b s (three h d) -> three b h s d", three=3, h=self.heads
         )
         query = _rotate(_norm(query) * self.gain.to(query.dtype), *rotary)
         key = _rotate(_norm(key), *rotary)
-        out = _attention(query, key, value)
+        out = _attention(query, key, value, padding.to(query.dtype))
         return self.proj(rearrange(out, "b h s d -> b s (h d)"))
 
 
@@ -255,12 +266,17 @@ class PatchHead(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    """Reads spelled words; trained together with the backbone."""
+    """Reads spelled words; trained together with the backbone.
+
+    A learned first token stands before them, so that an empty prompt is something as well.
+    Places without a word are hidden from all others: a prompt means the same at any padding.
+    """
 
     def __init__(self, dim: int, max_words: int, word_bytes: int, depth: int) -> None:
         super().__init__()
         self.bytes = nn.Embedding(VOCABULARY, BYTE_DIM, padding_idx=PAD)
         self.spell = nn.Linear(word_bytes * BYTE_DIM, dim)
+        self.first = nn.Parameter(torch.randn(dim) * 0.02)
         self.places = nn.Parameter(torch.randn(max_words, dim) * 0.02)
         self.layers = nn.ModuleList(
             nn.TransformerEncoderLayer(
@@ -269,20 +285,25 @@ class TextEncoder(nn.Module):
             for _ in range(depth)
         )
 
-    def forward(self, words: Int[Tensor, "b words bytes"]) -> Float[Tensor, "b words d"]:
-        """Embed each word in the light of the others."""
+    def forward(
+        self, words: Int[Tensor, "b words bytes"]
+    ) -> tuple[Float[Tensor, "b tokens d"], Bool[Tensor, "b tokens"]]:
+        """Embed each word in the light of the others, and say which tokens are there."""
         x = self.spell(self.bytes(words).flatten(-2)) + self.places[: words.shape[1]]
+        x = torch.cat([self.first.expand(len(x), 1, -1), x], dim=1)
+        there = F.pad((words != PAD).any(dim=-1), (1, 0), value=True)
+        padding = torch.zeros_like(there, dtype=x.dtype).masked_fill(~there, HIDDEN)
         for layer in self.layers:
-            x = layer(x)
-        return _norm(x)
+            x = layer(x, src_key_padding_mask=padding)
+        return _norm(x), there
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     """Attention; on CPUs the fused kernel's backward pass is twice as slow as the plain formula."""
     if query.device.type == "cpu" and query.requires_grad:
-        scores = (query * query.shape[-1] ** -0.5) @ key.mT
+        scores = (query * query.shape[-1] ** -0.5) @ key.mT + bias
         return scores.softmax(dim=-1).to(value.dtype) @ value
-    return F.scaled_dot_product_attention(query, key, value)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
 def _norm(x: Tensor) -> Tensor:
@@ -290,10 +311,10 @@ def _norm(x: Tensor) -> Tensor:
     return F.rms_norm(x, x.shape[-1:])
 
 
-def _pool(text: Tensor, words: Tensor) -> Tensor:
-    """Mean of the words that are there; 0 for an empty prompt."""
-    there = (words != PAD).any(dim=-1, keepdim=True).to(text.dtype)
-    return (text * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+def _mean(text: Tensor, there: Tensor) -> Tensor:
+    """Mean of the tokens that are there."""
+    weight = there[..., None].to(text.dtype)
+    return (text * weight).sum(dim=1) / weight.sum(dim=1)
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -315,10 +336,12 @@ def _fourier(values: Tensor, count: int) -> Tensor:
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
-def _places(rows: int, cols: int, like: Tensor) -> Tensor:
-    """Each token's place in its cell as smooth features, whatever the number of tokens."""
+def _places(num_cells: int, rows: int, cols: int, like: Tensor) -> Float[Tensor, "n p features"]:
+    """Each token's place, whatever their number: in its cell, and its cell's in the sequence."""
     y = (torch.arange(rows, device=like.device) + 0.5) / rows
     x = (torch.arange(cols, device=like.device) + 0.5) / cols
-    y, x = torch.meshgrid(y, x, indexing="ij")
-    angles = torch.stack([y, x, 2 * y, 2 * x], dim=-1).flatten(0, 1) * torch.pi
+    time = torch.arange(num_cells, device=like.device) / max(1, num_cells - 1)
+    time, y, x = torch.meshgrid(time, y, x, indexing="ij")
+    places = [y, x, 2 * y, 2 * x, time / 2, time, 3 * time / 2, 2 * time]
+    angles = torch.stack(places, dim=-1).flatten(1, 2) * torch.pi
     return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)

@@ -11,6 +11,7 @@ from torch import Tensor
 from filmgrid.errors import ConfigError
 
 PAD = 0
+WIDTH_STEP = 16
 VOCABULARY = 257  # the 256 bytes, shifted by one to leave 0 for padding
 
 
@@ -36,15 +37,20 @@ class ByteWords:
         step = self.word_bytes
         return [word[i : i + step] for word in spelled for i in range(0, len(word), step)]
 
-    def encode(self, prompts: Sequence[str]) -> Int[Tensor, "b max_words word_bytes"]:
+    def encode(self, prompts: Sequence[str]) -> Int[Tensor, "b words word_bytes"]:
         """Spell each prompt; an empty prompt is all padding, the null condition.
+
+        The table is as wide as the longest prompt needs, in steps of 16 places (less one, which
+        the encoder fills), so that few widths occur.
 
         Raises:
             ConfigError: if a prompt has more words than the model reads.
         """
-        table = torch.full((len(prompts), self.max_words, self.word_bytes), PAD)
-        for row, prompt in enumerate(prompts):
-            words = self.words(prompt)
+        spelled = [self.words(prompt) for prompt in prompts]
+        longest = max((len(words) for words in spelled), default=0)
+        width = min(self.max_words, WIDTH_STEP * (longest // WIDTH_STEP + 1) - 1)
+        table = torch.full((len(prompts), max(width, 1), self.word_bytes), PAD)
+        for row, words in enumerate(spelled):
             if len(words) > self.max_words:
                 raise ConfigError(
                     f"The prompt has {len(words)} words and this model reads {self.max_words}. "

@@ -1,5 +1,7 @@
 """Classifier-free guidance, and none where there is nothing to guide."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +9,14 @@ from torch import Tensor
 from filmgrid.grid.spec import Layout
 from filmgrid.models.backbone import Backbone, Condition
 from filmgrid.sampling.loop import VelocityOf
+
+
+def encode_with_null(backbone: Backbone, prompts: Sequence[str]) -> tuple[Condition, Condition]:
+    """Encode prompts, and as many empty ones, in one call, so that both have one size."""
+    both = backbone.encode([*prompts, *[""] * len(prompts)])
+    count = len(prompts)
+    condition = {name: encoded[:count] for name, encoded in both.items()}
+    return condition, {name: encoded[count:] for name, encoded in both.items()}
 
 
 def guided(
@@ -30,7 +40,7 @@ def guided(
         condition: encoded prompts, one per sequence.
         layout: of the sequences.
         guidance_scale: 1 is none; 2 to 4 is usual.
-        null: the encoding of empty prompts, one per sequence.
+        null: the encoding of empty prompts, one per sequence, from :func:`encode_with_null`.
         dtype: of the matrix products inside the backbone.
     """
 

@@ -17,6 +17,7 @@ from filmgrid.errors import ConfigError, DatasetError
 from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import Layout
 from filmgrid.models.backbone import Backbone
+from filmgrid.process.resolution import layout_shift
 from filmgrid.training.config import Data, FolderData, NoiseConfig, TrainConfig
 from filmgrid.training.keeping import draw_keep
 from filmgrid.types import FrameArray
@@ -43,12 +44,15 @@ class Batches:
     Args:
         config: of the run.
         sources: one per entry of ``config.data``.
+        processes: processes that share the run's batches.
     """
 
-    def __init__(self, config: TrainConfig, sources: list[ExampleSource]) -> None:
+    def __init__(
+        self, config: TrainConfig, sources: list[ExampleSource], processes: int = 1
+    ) -> None:
         self.config = config
         self.sources = sources
-        self.layouts = [Layout.parse(share.layout) for share in config.layouts]
+        self.total = config.steps * config.accumulation * processes
 
     def __len__(self) -> int:
         """More than any run needs; batches do not end."""
@@ -58,8 +62,9 @@ class Batches:
         """Make batch ``number``."""
         config = self.config
         rng = np.random.default_rng([config.seed, BATCH_STREAM, number])
-        layout = self.layouts[_choose([share.weight for share in config.layouts], rng)]
-        drawn = [self._draw(number * config.batch + place, layout) for place in range(config.batch)]
+        layout = self._layout(number, rng)
+        count = max(1, config.batch * config.default_layout.num_cells // layout.num_cells)
+        drawn = [self._draw([number, place], layout) for place in range(count)]
         keep = np.stack([keep for _, keep, _ in drawn])
         sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
         return Batch(
@@ -71,10 +76,19 @@ class Batches:
             keep,
         )
 
-    def _draw(self, sample: int, layout: Layout) -> tuple[Example, np.ndarray, float]:
+    def _layout(self, number: int, rng: np.random.Generator) -> Layout:
+        """Draw one of the layouts that are trained on at this point of the run."""
+        done = number / self.total
+        weights = [
+            share.weight if share.start <= done < share.end or done >= 1 else 0.0
+            for share in self.config.layouts
+        ]
+        return Layout.parse(self.config.layouts[_choose(weights, rng)].layout)
+
+    def _draw(self, sample: list[int], layout: Layout) -> tuple[Example, np.ndarray, float]:
         """One sequence with the wording of its prompt, its kept cells and its noise level."""
         config = self.config
-        rng = np.random.default_rng([config.seed, SAMPLE_STREAM, sample])
+        rng = np.random.default_rng([config.seed, SAMPLE_STREAM, *sample])
         which = _choose([data.weight for data in config.data], rng)
         source = self.sources[which]
         index = int(rng.integers(len(source)))
@@ -86,7 +100,8 @@ class Batches:
         if rng.random() < config.wording_probability and caption:
             caption = describe_layout(caption, layout, wording_for(layout, config.wording))
         keep = draw_keep(layout, config.keep_probability, rng)
-        return Example(frames, caption), keep, draw_sigma(config.noise, rng)
+        shift = layout_shift(layout.num_cells, config.default_layout.num_cells)
+        return Example(frames, caption), keep, draw_sigma(config.noise, rng, shift)
 
 
 def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: Backbone) -> None:
@@ -117,9 +132,9 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
                 ) from error
 
 
-def draw_sigma(noise: NoiseConfig, rng: np.random.Generator) -> float:
-    """Draw a noise level in (0, 1): ``sigmoid(N(mean, std))``."""
-    return float(1 / (1 + np.exp(-rng.normal(noise.mean, noise.std))))
+def draw_sigma(noise: NoiseConfig, rng: np.random.Generator, shift: float = 1.0) -> float:
+    """Draw a noise level in (0, 1): ``sigmoid(N(mean + log(shift), std))``."""
+    return float(1 / (1 + np.exp(-rng.normal(noise.mean + np.log(shift), noise.std))))
 
 
 def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[ExampleSource]:

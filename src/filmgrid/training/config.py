@@ -50,7 +50,7 @@ class ModelConfig(Settings):
     """Number of blocks."""
     head_dim: int = Field(default=64, ge=8)
     """Width of an attention head; divides dim."""
-    max_words: int = Field(default=32, ge=1)
+    max_words: int = Field(default=31, ge=1)
     """Words of a prompt that are read."""
     text_depth: int = Field(default=2, ge=0)
     """Layers of the text encoder."""
@@ -73,6 +73,11 @@ class LayoutShare(Settings):
     """ROWSxCOLS."""
     weight: float = Field(default=1.0, gt=0)
     """How often, relative to the other layouts."""
+    start: float = Field(default=0, ge=0, lt=1)
+    """Share of the training after which it begins."""
+    end: float = Field(default=1, gt=0, le=1)
+    """Share of the training after which it ends; single images before grids teach words and
+    looks at a sixteenth of the cost."""
 
     @field_validator("layout")
     @classmethod
@@ -105,10 +110,11 @@ class LossConfig(Settings):
 class NoiseConfig(Settings):
     """How noise levels are drawn: ``sigmoid(N(mean, std))``."""
 
-    mean: float = 2.0
-    """Above 0 emphasises high noise. A grid of pixels needs much: it repeats its content in every
-    cell, so that even at sigma 0.98 the words are not needed to see what it shows."""
-    std: float = Field(default=1.8, gt=0)
+    mean: float = 1.6
+    """For the default layout; above 0 emphasises high noise. A grid of pixels needs much: it
+    repeats its content in every cell, so that even at sigma 0.98 the words are not needed to see
+    what it shows. For other layouts it moves with the logarithm of the shift of the schedule."""
+    std: float = Field(default=1.4, gt=0)
     """1 with mean 0 is the logit-normal of GRID's release."""
 
 
@@ -125,9 +131,9 @@ class OptimConfig(Settings):
     """Decay rates of AdamW's moments."""
     weight_decay: float = Field(default=0.1, ge=0)
     """Decoupled weight decay of the matrices."""
-    warmup_steps: int = Field(default=100, ge=0)
+    warmup_steps: int = Field(default=50, ge=0)
     """Steps over which learning rates rise from 0."""
-    decay: float = Field(default=0.3, ge=0, le=1)
+    decay: float = Field(default=0.4, ge=0, le=1)
     """Share of the training, at its end, over which learning rates fall to 0."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Largest norm of the gradient."""
@@ -145,14 +151,14 @@ class TrainConfig(Settings):
     model: ModelConfig = ModelConfig()
     """Architecture."""
     layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
-    """Layouts to train on; the first is the model's default."""
+    """Layouts to train on, and when; the first is the model's default."""
     cell: int = Field(default=32, ge=1)
     """Height and width of a cell, in pixels."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
     noise: NoiseConfig = NoiseConfig()
     """Noise levels."""
-    keep_probability: float = Field(default=0.5, ge=0, le=1)
+    keep_probability: float = Field(default=0.4, ge=0, le=1)
     """Share of sequences in which some cells stay clean, to be conditioned on."""
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of sequences whose caption is left out, for guidance."""
@@ -165,7 +171,8 @@ class TrainConfig(Settings):
     steps: int = Field(default=1000, ge=1)
     """Optimiser steps."""
     batch: int = Field(default=32, ge=1)
-    """Sequences per process and backward pass."""
+    """Sequences of the default layout per process and backward pass; of smaller layouts there
+    are more, so that a batch always has as many cells."""
     accumulation: int = Field(default=1, ge=1)
     """Backward passes per optimiser step."""
     ema: float = Field(default=0.999, ge=0, lt=1)
@@ -190,9 +197,9 @@ class TrainConfig(Settings):
     """Prompts of the sample grids, at most 4; by default captions of the data."""
     num_steps: int = Field(default=25, ge=1)
     """Sampling steps of the sample grids, and the model's default."""
-    guidance_scale: float = Field(default=2.0, ge=0)
+    guidance_scale: float = Field(default=3.0, ge=0)
     """Guidance of the sample grids, and the model's default."""
-    shift: float = Field(default=7.0, gt=0)
+    shift: float = Field(default=5.0, gt=0)
     """Shift of the sigma schedule in sampling, and the model's default; about exp(noise.mean)."""
     fps: float = Field(default=8.0, gt=0)
     """Frames per second that sequences of this model are shown at."""
@@ -204,6 +211,20 @@ class TrainConfig(Settings):
     @model_validator(mode="after")
     def _cells_hold_whole_tokens(self) -> Self:
         check_stride(self.cell_size, self.model.patch)
+        return self
+
+    @model_validator(mode="after")
+    def _some_layout_is_always_on(self) -> Self:
+        reached = 0.0
+        for share in sorted(self.layouts, key=lambda share: share.start):
+            if share.start > reached:
+                break
+            reached = max(reached, share.end)
+        if reached < 1:
+            raise ValueError(
+                f"no layout is trained on after {reached:g} of the training. Let the start and "
+                "end of the layouts cover all of it, from 0 to 1."
+            )
         return self
 
     @property

@@ -59,17 +59,18 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
     """
     check_same_run(config)
     sources = open_sources(config)
-    state = start_state(config)
+    state = start_state(config, has_text=any(source.has_captions for source in sources))
     check_sources(config, sources, state.backbone)
     looked_at = open_sources(config, held_out=True)
     resumed = resume(state)
     main = state.accelerator.is_main_process
     if main:
         _save_config(config)
+    numbered = Batches(config, sources, state.accelerator.num_processes)
     with TrainingLog(config, state.progress.step, quiet=not main) as book:
         book.begin(state, resumed=resumed)
         started, before = time.perf_counter(), state.progress.seconds
-        for batches in _step_batches(state, Batches(config, sources)):
+        for batches in _step_batches(state, numbered):
             report = train_step(state, batches)
             check_finite(report)
             state.progress.seconds = before + time.perf_counter() - started

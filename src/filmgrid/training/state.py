@@ -80,12 +80,17 @@ class TrainState:
     progress: Progress
 
 
-def start_state(config: TrainConfig) -> TrainState:
-    """Build everything that a run needs, at step 0."""
+def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
+    """Build everything that a run needs, at step 0.
+
+    Args:
+        config: of the run.
+        has_text: whether its data has captions.
+    """
     device = choose_device(config.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
     module = _seeded_module(config)
-    facts = facts_of(config)
+    facts = facts_of(config, has_text=has_text)
     averaged = mini_backbone(_seeded_module(config).eval().requires_grad_(False), facts)
     averaged.module.to(accelerator.device)
     dtype = choose_dtype(config.precision, accelerator.device)
@@ -98,7 +103,10 @@ def start_state(config: TrainConfig) -> TrainState:
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
     if config.compile and can_compile(accelerator.device):
-        running = torch.compile(prepared)  # pyright: ignore[reportAssignmentType]
+        # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
+        # to compile on CPUs if a larger layout comes first (torch 2.13).
+        torch._dynamo.config.recompile_limit = 8 * len(config.layouts)
+        running = torch.compile(prepared, dynamic=False)  # pyright: ignore[reportAssignmentType]
     ema = EMAModel(module.parameters(), decay=config.ema, foreach=True)
     ema.to(accelerator.device)
     return TrainState(
@@ -127,7 +135,7 @@ def can_compile(device: torch.device) -> bool:
     return there
 
 
-def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneFacts:
+def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
     """What the model of a run states about itself."""
     return BackboneFacts(
         family="mini",
@@ -136,7 +144,7 @@ def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneF
         trained_layouts=tuple(share.layout for share in config.layouts),
         cell=(config.cell, config.cell),
         stride=config.model.patch,
-        has_text=config.caption_dropout < 1,
+        has_text=has_text and config.caption_dropout < 1,
         per_cell_sigma=config.keep_probability > 0,
         wording=config.wording if config.wording_probability > 0 else Wording.NONE,
         num_steps=config.num_steps,
@@ -144,10 +152,7 @@ def facts_of(config: TrainConfig, progress: Progress | None = None) -> BackboneF
         shift=config.shift,
         fps=config.fps,
         licence=config.licence,
-        training={
-            "config": config.model_dump(mode="json", exclude={"out"}),
-            "progress": (progress or Progress()).model_dump(),
-        },
+        training={"config": config.model_dump(mode="json", exclude={"out"})},
         versions=current_versions(),
     )
 
@@ -167,7 +172,8 @@ def save_checkpoint(state: TrainState) -> Path:
     folder = state.config.out / "checkpoints" / f"step-{state.progress.step:08d}"
     if state.accelerator.is_main_process:
         averaged = copy_average(state)
-        facts = facts_of(state.config, state.progress)
+        told = {**averaged.facts.training, "progress": state.progress.model_dump()}
+        facts = averaged.facts.model_copy(update={"training": told})
         try:
             with atomic_folder(folder, may_replace=lambda _: True) as part:
                 save_module(averaged.module, facts, part / "model")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from filmgrid.models.codec import pixels_of
 from filmgrid.process.flow import add_noise, velocity_of
 from filmgrid.process.noise import seeded_noise
 from filmgrid.training.batches import Batch
@@ -73,15 +74,14 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
         temporal_sum / len(batches),
         float(norm) if norm is not None else float("nan"),
         factor,
-        len(batches) * config.batch * accelerator.num_processes,
+        sum(len(batch.frames) for batch in batches) * accelerator.num_processes,
     )
 
 
 def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Base and temporal loss of a batch."""
     device = state.accelerator.device
-    frames = torch.from_numpy(batch.frames).to(device)
-    clean = frames.movedim(-1, 2).float() / 127.5 - 1
+    clean = pixels_of(batch.frames).to(device)
     seed = (state.config.seed * NOISE_STREAM + batch.number) % 2**63
     noise = seeded_noise([seed], tuple(clean.shape), device)[0]
     sigma = torch.from_numpy(batch.sigma).to(device)

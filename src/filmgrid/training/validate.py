@@ -14,8 +14,9 @@ from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.reference import Reference, from_image
 from filmgrid.grid.spec import Layout
 from filmgrid.metrics.health import HealthReport, measure_health
+from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.process.noise import seeded_noise
-from filmgrid.sampling.guidance import guided
+from filmgrid.sampling.guidance import encode_with_null, guided
 from filmgrid.sampling.loop import sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.training.config import TrainConfig
@@ -54,8 +55,7 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     real = np.stack([frames for frames, _ in examples])
     captions = [caption for _, caption in examples]
     prompts = list(config.validation_prompts) or captions
-    first = torch.from_numpy(real[:, 0]).movedim(-1, 1).float() / 127.5 - 1
-    first = first.to(state.accelerator.device)
+    first = pixels_of(real[:, 0]).to(state.accelerator.device)
     rows = {
         "data": real,
         "from the prompt": _sample(state, prompts, layout, None),
@@ -100,17 +100,16 @@ def _sample(
         else ""
         for caption in captions
     ]
-    null = backbone.encode([""] * len(prompts))
-    condition = backbone.encode(prompts)
-    velocity_of = guided(backbone, condition, layout, config.guidance_scale, null, state.dtype)
+    condition, null = encode_with_null(backbone, prompts)
+    scale = config.guidance_scale if backbone.facts.has_text else 1.0
+    velocity_of = guided(backbone, condition, layout, scale, null, state.dtype)
     shape = (layout.num_cells, 3, *config.cell_size)
     noise = seeded_noise(range(len(prompts)), shape, device)
     sigmas = plan_sigmas(config.num_steps, config.shift)
     latents = noise
     for reached in sample(velocity_of, noise, sigmas, reference, backbone.facts.per_cell_sigma):
         latents = reached.noisy
-    pixels = (latents.clamp(-1, 1) + 1) * 127.5
-    return pixels.round().to(torch.uint8).movedim(2, -1).cpu().numpy()
+    return frames_of(latents)
 
 
 def _summary(of: str, reports: list[HealthReport]) -> dict[str, float]:
