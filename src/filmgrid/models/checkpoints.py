@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 from diffusers.models.modeling_utils import ModelMixin
+from diffusers.utils.logging import disable_progress_bar
 from safetensors import SafetensorError
 
 from filmgrid.errors import CheckpointError
@@ -59,6 +60,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
     Raises:
         CheckpointError: if a file is missing, truncated, or does not fit the configuration.
     """
+    disable_progress_bar()  # it would flash by on every command, terminal or not
     try:
         loaded: Any = architecture.from_pretrained(
             folder,
