@@ -11,7 +11,7 @@ from filmgrid.errors import ConfigError, DatasetError, ShapeError
 from filmgrid.evaluation.clips import ClipSet
 from filmgrid.evaluation.config import METRICS, EvaluateConfig
 from filmgrid.evaluation.measure import evaluate
-from filmgrid.evaluation.results import compare_runs
+from filmgrid.evaluation.results import compare_runs, read_evaluation
 from filmgrid.grid.spec import CellSize
 
 SIDE = 32
@@ -87,12 +87,22 @@ def test_runs_are_compared_clip_by_clip(sets):
     found = compare_runs(first, second)
     assert found["psnr"].difference.high < 0
     assert found["psnr"].share_better == 0
+    assert "grain" not in found  # neither more nor less of it is better
 
 
 def test_equal_clips_have_a_number_and_no_interval(sets):
     found = run(sets, "real", "psnr")["psnr"].made
     assert found.value == float("inf")
     assert found.low is None
+
+
+def test_an_evaluation_with_an_infinite_number_can_be_read_back(sets, tmp_path):
+    config = EvaluateConfig(real=sets["real"], generated=sets["real"], metrics=("psnr",))
+    found = evaluate(config)
+    path = tmp_path / "equal.json"
+    path.write_text(found.model_dump_json())
+    json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert read_evaluation(path) == found
 
 
 def test_the_first_frames_alone_can_be_measured(sets):

@@ -82,7 +82,8 @@ def _measured(name: str, real: ClipSet, made: ClipSet, config: EvaluateConfig) -
 
 def _fidelity(name: str, real: ClipSet, made: ClipSet) -> Iterator[tuple[str, float]]:
     """Score every made clip against the real clip of its name."""
-    missing = [clip for clip in made.names if clip not in real.names]
+    known = set(real.names)
+    missing = [clip for clip in made.names if clip not in known]
     if missing:
         raise ConfigError(
             f"{name} compares clips of the same name, and {real.path} has no {missing[0]} "

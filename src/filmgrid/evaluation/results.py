@@ -9,23 +9,25 @@ from filmgrid.errors import ConfigError
 from filmgrid.metrics.paired import PairedDifference, paired_difference
 from filmgrid.metrics.statistics import Estimate
 
-HIGHER_IS_BETTER: dict[str, bool | None] = {
+HIGHER_IS_BETTER = {
     "psnr": True,
     "ssim": True,
     "psnr-moving": True,
     "ssim-moving": True,
     "order": False,
     "frozen": False,
-    "grain": None,
-    "loop": None,
 }
-"""None: neither; what the real clips have is best. Distances are all better when lower."""
+"""Metrics that say of one clip whether it is better. Grain and loop do not: there, being like the
+real clips is best."""
+
+RECORD = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+"""The PSNR of equal clips is infinite, which JSON has no number for."""
 
 
 class Interval(BaseModel):
     """A number with its interval; :class:`~filmgrid.metrics.statistics.Estimate` in a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = RECORD
 
     value: float
     low: float | None = None
@@ -53,7 +55,7 @@ class Interval(BaseModel):
 class MetricResult(BaseModel):
     """One metric: of the made clips, and what the real clips have beside it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = RECORD
 
     name: str
     made: Interval
@@ -68,7 +70,7 @@ class MetricResult(BaseModel):
 class Evaluation(BaseModel):
     """A whole evaluation, as it is written to a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = RECORD
 
     kind: Literal["filmgrid-evaluation"] = "filmgrid-evaluation"
     real: str
@@ -92,7 +94,7 @@ class Evaluation(BaseModel):
 
 
 def read_evaluation(path: Path) -> Evaluation:
-    """Read what ``filmgrid evaluate --json`` wrote.
+    """Read what ``filmgrid evaluate --out`` wrote.
 
     Raises:
         ConfigError: if it is no such file.
@@ -102,12 +104,12 @@ def read_evaluation(path: Path) -> Evaluation:
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"{path} is no evaluation: {' '.join(str(error).split())[:120]} Write one with "
-            "filmgrid evaluate --json > FILE."
+            "filmgrid evaluate --out FILE."
         ) from error
 
 
 def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, PairedDifference]:
-    """Paired differences, second minus first, of every metric that both have clip by clip.
+    """Paired differences, second minus first, of every metric of ``HIGHER_IS_BETTER`` in both.
 
     Raises:
         ConfigError: if they have no such metric, or other clips.
@@ -119,11 +121,16 @@ def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, PairedDiffe
         )
     others = {metric.name: metric.clips for metric in second.metrics if metric.clips}
     both = {
-        m.name: (m.clips, others[m.name]) for m in first.metrics if m.name in others and m.clips
+        metric.name: (metric.clips, others[metric.name])
+        for metric in first.metrics
+        if metric.name in HIGHER_IS_BETTER and metric.name in others
     }
     if not both:
-        raise ConfigError("The runs share no metric that is measured clip by clip, such as psnr.")
+        raise ConfigError(
+            "The runs share no metric that says clip by clip which is better. Evaluate both with "
+            f"one of {', '.join(HIGHER_IS_BETTER)}."
+        )
     return {
-        name: paired_difference(one, two, higher_is_better=HIGHER_IS_BETTER.get(name) is not False)
+        name: paired_difference(one, two, higher_is_better=HIGHER_IS_BETTER[name])
         for name, (one, two) in both.items()
     }
