@@ -39,10 +39,36 @@ def test_made_clips_as_good_as_real_ones_are_at_the_floor_and_others_are_not():
     real, good, bad = normal(0, 200, 6), normal(1, 200, 6), normal(2, 200, 6) * 1.5
     for distance in (frechet_distance, polynomial_mmd):
         floor = real_floor(distance, real, 80).estimate
-        near = at_sample_size(distance, real, good, 80)
-        far = at_sample_size(distance, real, bad, 80)
+        near, _ = at_sample_size(distance, real, good, 80)
+        far, _ = at_sample_size(distance, real, bad, 80)
         assert floor.low < near.value < 2 * floor.high < far.low
         assert near.n == 80
+
+
+def test_intervals_cover_the_mean_distance_of_so_many_clips():
+    def draw(seed):
+        return normal(seed, 120, 4), normal(seed + 10_000, 60, 4) * 1.2
+
+    for distance in (frechet_distance, polynomial_mmd):
+        truth = np.mean([distance(real[:60], made) for real, made in map(draw, range(1000, 1400))])
+        covered = 0
+        for seed in range(60):
+            found, _ = at_sample_size(distance, *draw(seed), 60)
+            covered += found.low <= truth <= found.high
+        assert covered >= 53  # 57 of 60 are meant to; fewer than 53 have a chance of 1 in 60
+
+
+def test_two_runs_draw_the_same_clips():
+    real, made = normal(0, 60, 4), normal(1, 30, 4)
+    _, first = at_sample_size(frechet_distance, real, made, 30, seed=5)
+    _, moved = at_sample_size(frechet_distance, real + 3, made + 3, 30, seed=5)
+    np.testing.assert_allclose(first, moved, rtol=1e-9)
+
+
+def test_two_clips_have_a_distance_without_an_interval():
+    found, draws = at_sample_size(frechet_distance, normal(0, 4, 3), normal(1, 2, 3), 2)
+    assert np.isfinite(found.value) and np.isfinite(draws).all()
+    assert np.isnan(found.low) and np.isnan(found.high)
 
 
 def test_a_frechet_distance_of_few_clips_is_refused_without_its_floor():

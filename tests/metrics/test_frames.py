@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.metrics.frames import moving_pixels, psnr, ssim
+from filmgrid.metrics.frames import KeptExactness, kept_exactness, moving_pixels, psnr, ssim
 from filmgrid.types import FrameArray
 
 
@@ -135,8 +135,34 @@ def test_masks_that_leave_nothing_are_refused():
         moving_pixels(noise(0), threshold=255)
 
 
-def test_missing_scikit_image_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+def test_kept_frames_are_compared_and_the_others_are_not():
+    real = noise(0)
+    made = real.copy()
+    made[1] ^= 0xFF
+    assert kept_exactness(real, made, [0, 2]) == KeptExactness(1.0, 0)
+    made[2, 3, 4, 1] = real[2, 3, 4, 1] ^ 0x10
+    assert kept_exactness(real, made, [0, 2]) == KeptExactness(0.5, 16)
+
+
+def test_the_largest_difference_has_no_sign():
+    black = np.zeros((1, 4, 4, 3), dtype=np.uint8)
+    assert kept_exactness(black, black + 255, [0]) == KeptExactness(0.0, 255)
+    assert kept_exactness(black + 255, black, [0]) == KeptExactness(0.0, 255)
+
+
+def test_frames_that_cannot_have_been_kept_are_refused():
+    with pytest.raises(ConfigError, match="No frame is kept"):
+        kept_exactness(noise(0), noise(0), [])
+    with pytest.raises(ConfigError, match=r"no frame 3 to keep: these 3 frames are .* 0 to 2"):
+        kept_exactness(noise(0), noise(0), [0, 3])
+    with pytest.raises(ConfigError, match="no frame -1"):
+        kept_exactness(noise(0), noise(0), [-1])
+    with pytest.raises(ShapeError, match="cannot be compared"):
+        kept_exactness(noise(0), noise(0)[:2], [0])
+
+
+def test_missing_opencv_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(ConfigError, match=r"pip install 'filmgrid\[eval\]'"):
         ssim(noise(0), noise(1))
     assert psnr(noise(0), noise(1)) < 10

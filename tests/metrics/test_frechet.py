@@ -121,13 +121,20 @@ def test_moments_that_were_handed_out_do_not_change_any_more():
     np.testing.assert_array_equal(covariance, covariance_before)
 
 
+@pytest.mark.parametrize(("n", "m"), [(32, 32), (2, 30), (60, 20), (39, 41)])
+def test_fewer_features_than_dimensions_give_what_their_moments_give(n, m):
+    real, made = normal(0, n, 40) + 3, normal(1, m, 40) * 1.4
+    from_moments = frechet_distance(Moments.of(real), Moments.of(made))
+    assert frechet_distance(real, made) == pytest.approx(from_moments, rel=1e-9)
+
+
 def test_features_that_do_not_fit_are_refused():
     good = normal(0, 10, 4)
     with pytest.raises(ShapeError, match="of 4 numbers cannot be compared with features of 5"):
         frechet_distance(good, normal(0, 10, 5))
-    with pytest.raises(ShapeError, match="A set of 1 features is too small"):
+    with pytest.raises(ShapeError, match="A set of 1 is too small: at least 2"):
         frechet_distance(good, good[:1])
-    with pytest.raises(ShapeError, match="A set of 0 features is too small"):
+    with pytest.raises(ShapeError, match="A set of 0 is too small: at least 2"):
         frechet_distance(good, good[:0])
     with pytest.raises(ShapeError, match="of 5 numbers cannot join features of 4"):
         Moments.of(good).update(normal(0, 10, 5))

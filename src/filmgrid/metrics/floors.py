@@ -5,8 +5,10 @@ distribution, and with few clips most of the number is this floor.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
+from jaxtyping import Float64
 
 from filmgrid.errors import ConfigError
 from filmgrid.metrics.statistics import (
@@ -92,11 +94,16 @@ def at_sample_size(
     repeats: int = 20,
     level: float = 0.95,
     seed: int = 0,
-) -> Estimate:
+) -> tuple[Estimate, Float64[np.ndarray, " draws"]]:
     """Measure the distance between random samples of n real and n made clips.
 
     The neighbour of :func:`real_floor`: a biased distance may be held against its floor, or
-    against another run's, only at one and the same n.
+    against another run's, only at one and the same n. Two runs of equally many clips draw the
+    same clips at one seed, so that their draws are pairs.
+
+    The interval is that of half-sampling (see ``filmgrid.metrics.statistics``), from the standard
+    deviation of the distances between halves of the draws, since the draws themselves share
+    clips and agree too well.
 
     Args:
         statistic: a distance, called with a sample of real and a sample of made clips.
@@ -104,8 +111,11 @@ def at_sample_size(
         made: the made clips, at least n.
         n: clips on each side, at least 2.
         repeats: draws, at least 2; they share clips.
-        level: between 0 and 1, of the draws.
+        level: between 0 and 1.
         seed: of the draws.
+
+    Returns:
+        The mean over the draws with its interval, which below 4 clips is empty (NaN); the draws.
 
     Raises:
         ShapeError: if there are fewer than n clips.
@@ -114,12 +124,17 @@ def at_sample_size(
     _check_size(n)
     check_draws(repeats, level, (real, made), least=n, least_draws=2)
     random = np.random.default_rng(seed)
-    values = [
-        statistic(real[draw_clips(random, real, n)], made[draw_clips(random, made, n)])
-        for _ in range(repeats)
-    ]
-    low, high = spread(np.array(values), level)
-    return Estimate(float(np.mean(values)), low, high, n, level)
+    values, halves = [], []
+    for _ in range(repeats):
+        one, other = real[draw_clips(random, real, n)], made[draw_clips(random, made, n)]
+        values.append(statistic(one, other))
+        if n >= 4:
+            halves.append(statistic(one[: n // 2], other[: n // 2]))
+    reach = float("nan")
+    if halves:
+        reach = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(halves, ddof=1))
+    mean = float(np.mean(values))
+    return Estimate(mean, mean - reach, mean + reach, n, level), np.array(values)
 
 
 def check_fvd_sample(

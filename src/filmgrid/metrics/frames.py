@@ -1,8 +1,12 @@
 """How close frames are to known ones: PSNR and SSIM, everywhere or where something moves.
 
 Free of torch. Both compare pixel with pixel: they reward a blurred average over a sharp frame
-that moved by two pixels, so look at the frames as well.
+that moved by two pixels, so look at the frames as well. Kept frames, which should be the known
+ones themselves, are looked at apart.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
@@ -13,6 +17,48 @@ from filmgrid.types import FrameArray
 
 PixelMask = Bool[np.ndarray, "n h w"]
 """Pixels that count: True where a score looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptExactness:
+    """Whether frames that were to be kept came back as they were."""
+
+    equal_share: float
+    """Share of kept frames that are the given ones bit for bit, 0 to 1."""
+    largest_difference: int
+    """Of any channel of any pixel of a kept frame, in levels of 255; 0 if all are equal."""
+
+
+def kept_exactness(real: FrameArray, made: FrameArray, kept: Sequence[int]) -> KeptExactness:
+    """Compare the frames that were to be kept with those that were given.
+
+    In memory and in lossless files they are equal; after mp4 they differ by what the codec takes.
+    It says nothing about the other frames, nor whether they fit.
+
+    Args:
+        real: the frames that were given.
+        made: the sequence that was made around them.
+        kept: numbers of the kept frames, 0 first.
+
+    Raises:
+        ShapeError: if the sizes differ.
+        ConfigError: if nothing is kept, or there is no such frame.
+    """
+    _check_sizes(real, made, None)
+    numbers = list(kept)
+    if not numbers:
+        raise ConfigError("No frame is kept, so there is nothing to compare. Name at least one.")
+    missing = [number for number in numbers if not 0 <= number < len(real)]
+    if missing:
+        raise ConfigError(
+            f"There is no frame {missing[0]} to keep: these {len(real)} frames are counted from 0 "
+            f"to {len(real) - 1}."
+        )
+    apart = np.abs(real[numbers].astype(np.int16) - made[numbers])
+    return KeptExactness(
+        equal_share=float((~apart.any(axis=(1, 2, 3))).mean()),
+        largest_difference=int(apart.max()),
+    )
 
 
 def psnr(real: FrameArray, made: FrameArray, mask: PixelMask | None = None) -> float:
@@ -64,7 +110,7 @@ def ssim(
 
     Raises:
         ShapeError: if the sizes differ, or frames are smaller than the window.
-        ConfigError: if the mask leaves no pixel, there is no such variant, or scikit-image is not
+        ConfigError: if the mask leaves no pixel, there is no such variant, or OpenCV is not
             installed.
     """
     _check_sizes(real, made, mask)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.metrics.feature_sets import Features, check_features
+from filmgrid.metrics.feature_sets import Features, check_features, check_pair
 
 SLACK = 1e-6
 """How far a given covariance may be from symmetric and positive, relative to its largest entry."""
@@ -137,10 +137,31 @@ def frechet_distance(real: Features | Moments, made: Features | Moments) -> floa
         ShapeError: if a set has fewer than two features, or their lengths differ.
         ConfigError: if a feature is NaN or infinite.
     """
+    if not isinstance(real, Moments) and not isinstance(made, Moments):
+        real, made = check_pair(real, made, least=2)
+        if max(len(real), len(made)) < real.shape[1]:
+            return _few_features(real, made)
     first, second = (
         each if isinstance(each, Moments) else Moments.of(each) for each in (real, made)
     )
     return gaussian_frechet_distance(first.mean, first.covariance, second.mean, second.covariance)
+
+
+def _few_features(real: Float64[np.ndarray, "n d"], made: Float64[np.ndarray, "m d"]) -> float:
+    """The same from fewer features than dimensions, where the centred features are the factors.
+
+    ``C = F F^T`` with ``F`` the centred features over the root of n - 1, so that nothing of size
+    d x d is needed.
+    """
+    means = [features.mean(axis=0) for features in (real, made)]
+    factors = [
+        (features - mean) / np.sqrt(len(features) - 1)
+        for features, mean in zip((real, made), means, strict=True)
+    ]
+    common = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False)
+    shift = np.square(means[0] - means[1]).sum()
+    traces = sum(np.square(factor).sum() for factor in factors)
+    return max(0.0, float(shift + traces - 2 * common.sum()))
 
 
 def gaussian_frechet_distance(

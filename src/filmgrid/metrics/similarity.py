@@ -4,9 +4,10 @@ They differ in the second digit on one and the same clip (0.713 to 0.763 on the 
 use), so a number without its variant cannot be compared with anything. Free of torch.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
+from einops import reduce
 from jaxtyping import Float64
 
 from filmgrid.errors import ConfigError
@@ -31,6 +32,18 @@ SsimVariant = Literal[
   Vimeo-90K tables. One Gaussian window of 11x11x11 over rows, columns and *channels*, with the
   edges repeated. Not what MATLAB computes, in spite of its name.
 """
+
+
+GAUSSIAN = np.exp(-np.square(np.arange(-5, 6)) / (2 * 1.5**2))
+GAUSSIAN /= GAUSSIAN.sum()
+
+OVER_CHANNELS = np.array(
+    [
+        [GAUSSIAN[np.clip(np.arange(-5, 6) + at, 0, 2) == channel].sum() for at in range(3)]
+        for channel in range(3)
+    ]
+)
+"""What the window takes from each channel for each, with the outer channels repeated."""
 
 
 class SsimWindow(NamedTuple):
@@ -62,7 +75,7 @@ def ssim_map(
 ) -> Float64[np.ndarray, "inner_h inner_w"]:
     """Structural similarity around each pixel, averaged over channels, without the margin.
 
-    Source: Wang et al. 2004, IEEE TIP 13(4), doi:10.1109/TIP.2003.819861.
+    Source: Wang et al. 2004, IEEE TIP 13(4), doi:10.1109/TIP.2003.819861, equation 13.
 
     Args:
         real: the known frame, no smaller than the window.
@@ -70,70 +83,47 @@ def ssim_map(
         variant: which SSIM.
 
     Raises:
-        ConfigError: if there is no such variant, or scikit-image is not installed.
+        ConfigError: if there is no such variant, or OpenCV is not installed.
     """
-    side, margin = ssim_window(variant)
-    if variant == "torchmetrics":
-        return _gaussian_map(real, made, "mirror", channel_axis=-1)
-    if variant == "matlab-3d":
-        return _gaussian_map(real, made, "nearest", channel_axis=None)
-    try:
-        from skimage.metrics import structural_similarity
-    except ImportError as error:
-        raise _without_scikit_image() from error
-    if variant == "gray":
-        real, made = _luma(real), _luma(made)
-    is_gaussian = variant != "uniform-7"
-    similarity: np.ndarray = structural_similarity(
-        real,
-        made,
-        win_size=side,
-        gaussian_weights=is_gaussian,
-        use_sample_covariance=not is_gaussian,
-        data_range=255,
-        channel_axis=-1,
-        full=True,
-    )[1]
-    height, width = real.shape[:2]
-    inner = similarity[margin : height - margin, margin : width - margin]
-    return inner.mean(axis=-1)
-
-
-def _gaussian_map(
-    real: ImageArray, made: ImageArray, edges: str, channel_axis: int | None
-) -> Float64[np.ndarray, "h w"]:
-    """Compare Gaussian-weighted moments (the paper's eq. 13); without channel axis, in 3-D."""
-    try:
-        from skimage.filters import gaussian
-    except ImportError as error:
-        raise _without_scikit_image() from error
-
-    def local_mean(values: Float64[np.ndarray, "h w c"]) -> Float64[np.ndarray, "h w c"]:
-        return gaussian(
-            values,
-            sigma=1.5,
-            truncate=3.5,  # 5 px to each side
-            mode=edges,
-            channel_axis=channel_axis,
-            preserve_range=True,
-        )
-
-    first, second = real.astype(np.float64), made.astype(np.float64)
-    first_mean, second_mean = local_mean(first), local_mean(second)
+    first, second = (
+        _luma(frame) if variant == "gray" else frame.astype(np.float64) for frame in (real, made)
+    )
+    first_mean, second_mean = _local_mean(first, variant), _local_mean(second, variant)
     means = first_mean * second_mean
     squares = first_mean**2 + second_mean**2
-    variances = local_mean(first**2 + second**2) - squares
-    covariance = local_mean(first * second) - means
+    variances = _local_mean(first**2 + second**2, variant) - squares
+    covariance = _local_mean(first * second, variant) - means
+    if variant == "uniform-7":  # of a sample
+        variances *= 49 / 48
+        covariance *= 49 / 48
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     similarity = (2 * means + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
-    return similarity.mean(axis=-1)
+    return reduce(similarity, "h w c -> h w", "mean")
+
+
+def _local_mean(
+    values: Float64[np.ndarray, "h w c"], variant: SsimVariant
+) -> Float64[np.ndarray, "inner_h inner_w c"]:
+    """Weighted mean of the window around each pixel outside the margin."""
+    side, margin = ssim_window(variant)
+    try:
+        import cv2
+    except ImportError as error:
+        raise ConfigError(
+            "SSIM needs OpenCV, which is not installed. Run: pip install 'filmgrid[eval]'"
+        ) from error
+    height, width, channels = values.shape
+    if variant == "uniform-7":
+        means: Any = cv2.blur(values, (side, side))
+    else:
+        edges = {"torchmetrics": cv2.BORDER_REFLECT_101, "matlab-3d": cv2.BORDER_REPLICATE}
+        border = edges.get(variant, cv2.BORDER_REFLECT)
+        means = cv2.sepFilter2D(values, -1, GAUSSIAN, GAUSSIAN, borderType=border)
+    inner = means.reshape(height, width, channels)[
+        margin : height - margin, margin : width - margin
+    ]
+    return inner @ OVER_CHANNELS if variant == "matlab-3d" else inner
 
 
 def _luma(frame: ImageArray) -> Float64[np.ndarray, "h w 1"]:
     return np.round(frame @ np.array([[0.299], [0.587], [0.114]]))
-
-
-def _without_scikit_image() -> ConfigError:
-    return ConfigError(
-        "SSIM needs scikit-image, which is not installed. Run: pip install 'filmgrid[eval]'"
-    )
