@@ -49,6 +49,7 @@ DECLARED = {
     "grain": "-+.00..",
     "loop": "....0.+",
     "seams": ".....-.",
+    "stripes": "...00+.",  # added after the first commit, when this metric was new
     "identity": ".-+-0..",
     "drift": "......+",
     "warp": "-+-....",

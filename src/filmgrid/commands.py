@@ -26,6 +26,7 @@ from filmgrid.planning import cost_of, make_plan
 from filmgrid.request import GenerateRequest
 
 if TYPE_CHECKING:
+    from filmgrid.evaluation.compare import Difference
     from filmgrid.evaluation.results import Evaluation
 
 log = logging.getLogger(__name__)
@@ -199,46 +200,52 @@ def pack(
     return save_sequence(clip.frames, out, fps=fps, provenance=provenance, layout=layout)
 
 
-def evaluate(config: EvaluateConfig, out: Path | None) -> "Evaluation":
-    """Measure made clips against real ones, and keep the evaluation where a file is named.
+def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "Evaluation":
+    """Measure made clips against real ones; keep and report where files are named.
 
     Raises:
-        FilmgridError: if there is nothing to measure, or the file cannot be written.
+        FilmgridError: if there is nothing to measure, or a file cannot be written.
     """
     if out is not None:
         check_place(out)
+    if report is not None:
+        from filmgrid.evaluation.report import check_report
+
+        check_report(report)
     from filmgrid.evaluation.measure import evaluate as measure
 
-    found = measure(config)
+    with _progress("measuring", "clip") as show:
+        found = measure(config, show)
     if out is not None:
         with atomic_path(out) as part:
             part.write_text(found.model_dump_json(indent=2), encoding="utf-8")
+    if report is not None:
+        from filmgrid.evaluation.report import write_report
+
+        write_report(found, report)
     return found
 
 
-def compare(first: Path, second: Path) -> dict[str, dict[str, Any]]:
+def compare(first: Path, second: Path, report: Path | None) -> "dict[str, Difference]":
     """Paired differences between two evaluations, by metric.
 
     Raises:
         ConfigError: if they cannot be compared.
     """
-    from filmgrid.evaluation.results import compare_runs, read_evaluation
+    from filmgrid.evaluation.compare import compare_runs
+    from filmgrid.evaluation.results import read_evaluation
 
-    found = compare_runs(read_evaluation(first), read_evaluation(second))
-    return {name: asdict(difference) for name, difference in found.items()}
+    if report is not None:
+        from filmgrid.evaluation.report import check_report
 
+        check_report(report)
+    both = read_evaluation(first), read_evaluation(second)
+    found = compare_runs(*both)
+    if report is not None:
+        from filmgrid.evaluation.report import write_comparison
 
-def differences_in_words(told: dict[str, dict[str, Any]]) -> str:
-    """Paired differences as lines for people."""
-    lines = []
-    for name, each in told.items():
-        change = each["difference"]
-        lines.append(
-            f"{name:<14} second - first {change['value']:+.4g} [{change['low']:+.4g}, "
-            f"{change['high']:+.4g}], second better on {each['share_better']:.0%} of "
-            f"{change['n']} clips, p {each['p_value']:.3g}"
-        )
-    return "\n".join(lines)
+        write_comparison(*both, found, report)
+    return found
 
 
 def _cost_in_words(told: dict[str, Any]) -> str:
@@ -254,18 +261,25 @@ def _cost_in_words(told: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress(doing: str = "sampling", unit: str = "step") -> Iterator[Any]:
     """A bar on a terminal, else a line now and then, on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _print_step
+        yield _Lines(unit).show
         return
-    columns = (TextColumn("sampling"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        task = bars.add_task("sampling")
-        yield lambda step, steps: bars.update(task, completed=step, total=steps)
+        task = bars.add_task(doing)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
-def _print_step(step: int, steps: int) -> None:
-    if step == 1 or step == steps or step % max(1, steps // 5) == 0:
-        print(f"step {step}/{steps}", file=sys.stderr, flush=True)
+class _Lines:
+    """Prints the first, the last and about five lines between."""
+
+    def __init__(self, unit: str) -> None:
+        self.unit, self.told = unit, 0
+
+    def show(self, done: int, total: int) -> None:
+        if done == 1 or done == total or done >= self.told + max(1, total // 5):
+            self.told = done
+            print(f"{self.unit} {done}/{total}", file=sys.stderr, flush=True)

@@ -13,7 +13,8 @@ from filmgrid.errors import ConfigError
 from filmgrid.evaluation.features import ClipBatch, Extractor
 from filmgrid.evaluation.hub import find_place, load_network, load_processor, published, stated
 from filmgrid.evaluation.preprocess import prepare
-from filmgrid.evaluation.spec import FrameChoice, Statement
+from filmgrid.evaluation.spec import FrameChoice, Preprocessing, Statement, Weights
+from filmgrid.evaluation.weights import state_sha256
 
 PROCESSOR: dict[str, Any] = {
     "resample": 3,
@@ -111,14 +112,65 @@ def clip_features(
         tokenizer = None
     if tokenizer is not None and len(tokenizer) < config.text_config.vocab_size // 2:
         tokenizer = None  # transformers gives an empty one where its files are missing
-    side = config.vision_config.image_size
-    spec = published(load_processor(place, revision, PROCESSOR), side, frames or FrameChoice())
+    spec = published(
+        load_processor(place, revision, PROCESSOR),
+        config.vision_config.image_size,
+        frames or FrameChoice(),
+    )
+    weights = stated(facts, network, config)
+    return _features(network, tokenizer, weights, spec, device, batch_size)
+
+
+def random_clip_features(
+    seed: int,
+    *,
+    frames: FrameChoice | None = None,
+    device: str | torch.device = "cpu",
+    batch_size: int = 2,
+) -> ClipFeatures:
+    """CLIP ViT-B/32 with random weights and letters for words: the same way with no download.
+
+    Args:
+        seed: of the weights.
+        frames: which frames are looked at, all by default.
+        device: where the network runs.
+        batch_size: clips at once.
+    """
+    from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
+
+    tokens = [*map(chr, range(33, 127)), " "]
+    ends = ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = [*tokens, *(f"{token}</w>" for token in tokens), *ends]
+    start, end = len(vocabulary) - 2, len(vocabulary) - 1
+    tokenizer = CLIPTokenizer(
+        vocab={token: index for index, token in enumerate(vocabulary)}, merges=[]
+    )
+    config = CLIPConfig(
+        text_config={"bos_token_id": start, "eos_token_id": end, "pad_token_id": end}
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = CLIPModel(config).eval().requires_grad_(False)
+    weights = Weights(source="seed", name=str(seed), sha256=state_sha256(network.state_dict()))
+    side: Any = network.config.vision_config.image_size  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+    spec = published(PROCESSOR, side, frames or FrameChoice())
+    return _features(network, tokenizer, weights, spec, device, batch_size)
+
+
+def _features(
+    network: Any,
+    tokenizer: Any,
+    weights: Weights,
+    spec: Preprocessing,
+    device: str | torch.device,
+    batch_size: int,
+) -> ClipFeatures:
     statement = Statement(
-        name="clip",
-        weights=stated(facts, network, config),
+        name="random-clip" if weights.source == "seed" else "clip",
+        weights=weights,
         preprocessing=spec,
         layer="projected image embedding, length 1",
-        dim=config.projection_dim,
+        dim=network.config.projection_dim,
         unit="frame",
     )
     return ClipFeatures(network.to(device), tokenizer, statement, device, batch_size)

@@ -1,77 +1,255 @@
 """Sets of clips to measure, read one at a time, however many there are. Free of torch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from filmgrid.data.arrays import ARRAY_SUFFIXES, array_clips
+from filmgrid.data.captions import Captions
+from filmgrid.data.files import natural_key
+from filmgrid.data.fit import FitMode, fit_frames
+from filmgrid.data.images import SUFFIXES
 from filmgrid.data.manifest import MANIFEST, Split
-from filmgrid.data.media import read_clip
+from filmgrid.data.media import read_clip, read_grid
+from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.data.sequences import SequenceFolder
-from filmgrid.data.sources import scan_sources
-from filmgrid.errors import DatasetError, ShapeError
+from filmgrid.data.sources import Source, count_reasons, scan_sources
+from filmgrid.errors import DatasetError, MediaError, ShapeError
+from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.types import FrameArray
 
 
-class ClipSet:
-    """The clips of a dataset, of a folder of videos or frame folders, or of one file, by name.
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip of a set.
 
-    A clip is called as its file below the folder, without the suffix; in a dataset, by its id.
+    Args:
+        name: what it is called in its set.
+        frames: as they are measured: cut and brought to size.
+        layout: of the grid it was made as, where that is known.
+        caption: what it shows; empty where nobody said.
+    """
+
+    name: str
+    frames: FrameArray
+    layout: Layout | None = None
+    caption: str = ""
+
+    @property
+    def size(self) -> CellSize:
+        """Height and width of a frame, in pixels."""
+        return CellSize(self.frames.shape[1], self.frames.shape[2])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """How one clip is read, and what is known of it beforehand."""
+
+    read: Callable[[], FrameArray]
+    about: Callable[[], tuple[Layout | None, str]]
+
+
+class ClipSet:
+    """The clips of a dataset, a folder, or one file, by name.
+
+    A folder may hold videos, animations, folders of frames, NumPy arrays, and pictures of grids
+    (those that filmgrid made say so; others need ``grids``). A clip is called as its
+    file below the folder, without the suffix; in a dataset, by its id.
 
     Args:
         path: where they are.
         split: side of a dataset.
         frames: number of leading frames that are used; all by default.
+        size: brings all frames to it.
+        fit: how.
+        layout: that clips were made as, where files do not tell.
+        grids: whether every picture is a grid of that layout.
 
     Raises:
         DatasetError: if there is no clip, or two of one name.
     """
 
-    def __init__(self, path: Path, split: Split | None = None, frames: int | None = None) -> None:
-        self.path, self.frames = path, frames
-        self._readers: dict[str, Callable[[], FrameArray]] = {}
+    def __init__(
+        self,
+        path: Path,
+        split: Split | None = None,
+        frames: int | None = None,
+        size: CellSize | None = None,
+        fit: FitMode = "resize",
+        layout: Layout | None = None,
+        *,
+        grids: bool = False,
+    ) -> None:
+        self.path, self.frames, self.size, self.layout = path, frames, size, layout
+        self.fit: FitMode = fit
+        self.notes: list[str] = []
+        self._clips: dict[str, _Kept] = {}
         if (path / MANIFEST).is_file():
-            folder = SequenceFolder(path, split)
-            for index, entry in enumerate(folder.entries):
-                self._add(entry.id, lambda index=index: folder[index].frames)
+            self._add_dataset(SequenceFolder(path, split))
         else:
-            for source in scan_sources([path]).found:
-                name = Path(source.relative)
-                name = name if source.kind == "frames" else name.with_suffix("")
-                self._add(name.as_posix(), lambda at=source.path: self._read(at))
+            if split is not None:
+                raise DatasetError(
+                    f"{path} is no dataset, so it has no split {split}. Leave --split out."
+                )
+            self._add_files(path, layout if grids else None)
+
+    def _add_dataset(self, folder: SequenceFolder) -> None:
+        for index, entry in enumerate(folder.entries):
+            self._add(
+                entry.id,
+                lambda index=index: folder[index].frames,
+                lambda entry=entry: (entry.grid_layout, entry.caption),
+            )
+
+    def _add_files(self, path: Path, grid: Layout | None) -> None:
+        arrays, grids = _arrays(path), _grids(path, grid)
+        for file in arrays:
+            inside = array_clips(file, numbered=file == path)
+            prefix = _below(path, file).parent
+            for name, read in inside.items():
+                told = (self.layout, "")
+                self._add((prefix / name).as_posix(), read, lambda told=told: told)
+        for file in grids:
+            name = _below(path, file).with_suffix("").as_posix()
+            self._add(
+                name,
+                lambda file=file: read_grid(file, grid).frames,
+                lambda file=file: self._told(file, None, None),
+            )
+        try:
+            scan = scan_sources([path])
+        except DatasetError:
+            if not self._clips:
+                raise
+            return
+        captions = Captions()
+        used = {*arrays, *grids}
+        for source in scan.found:
+            if source.kind == "frames" and any(file.parent == source.path for file in grids):
+                continue
+            relative = Path(source.relative)
+            relative = relative if source.kind == "frames" else relative.with_suffix("")
+            self._add(
+                relative.as_posix(),
+                lambda at=source.path: read_clip(at, stop=self.frames).frames,
+                lambda source=source: self._told(source.path, captions, source),
+            )
+        skipped = [item for item in scan.skipped if item.path not in used]
+        if skipped:
+            self.notes.append(f"In {path}, left out: {'; '.join(count_reasons(skipped))}.")
+
+    def _told(
+        self, path: Path, captions: Captions | None, source: Source | None
+    ) -> tuple[Layout | None, str]:
+        """Layout and words, as the file, what lies beside it, or the caller tells them."""
+        told: Provenance | None = read_provenance(path)
+        words = ""
+        if captions is not None and source is not None:
+            words = captions.of(source, source.name, "").text
+        if told is None:
+            return self.layout, words
+        prompt = str((told.request or {}).get("prompt") or "")
+        return self.layout or told.grid, words or prompt
 
     @property
     def names(self) -> list[str]:
         """Names of the clips, in order."""
-        return list(self._readers)
+        return list(self._clips)
 
     def __len__(self) -> int:
         """Number of clips."""
-        return len(self._readers)
+        return len(self._clips)
 
-    def __getitem__(self, name: str) -> FrameArray:
+    def told_layout(self) -> Layout | None:
+        """The layout of the grid that the first clip was made as, where it tells."""
+        return next((kept.about()[0] for kept in self._clips.values()), None)
+
+    def choose(self, names: list[str]) -> None:
+        """Leave out all other clips."""
+        self._clips = {name: self._clips[name] for name in names}
+
+    def __getitem__(self, name: str) -> Clip:
         """Read one clip.
 
         Raises:
             ShapeError: if it has too few frames.
             MediaError: if it cannot be read.
         """
-        clip = self._readers[name]()
-        if self.frames is not None and len(clip) < self.frames:
+        kept = self._clips[name]
+        frames = kept.read()
+        if self.frames is not None and len(frames) < self.frames:
             raise ShapeError(
-                f"{name} in {self.path} has {len(clip)} frames, and {self.frames} are asked for. "
-                f"Use --frames {len(clip)}, or leave that clip out."
+                f"{name} in {self.path} has {len(frames)} frames, and {self.frames} are asked for. "
+                f"Use --frames {len(frames)}, or leave that clip out."
             )
-        return clip[: self.frames]
+        frames = frames[: self.frames]
+        if self.size is not None:
+            frames = fit_frames(frames, self.size, self.fit)
+        layout, caption = kept.about()
+        return Clip(name, np.ascontiguousarray(frames), layout, caption)
 
-    def __iter__(self) -> Iterator[FrameArray]:
+    def __iter__(self) -> Iterator[Clip]:
         """Read all, in order."""
-        return (self[name] for name in self._readers)
+        return (self[name] for name in self._clips)
 
-    def _read(self, path: Path) -> FrameArray:
-        return read_clip(path, stop=self.frames).frames
-
-    def _add(self, name: str, read: Callable[[], FrameArray]) -> None:
-        if name in self._readers:
+    def _add(
+        self,
+        name: str,
+        read: Callable[[], FrameArray],
+        about: Callable[[], tuple[Layout | None, str]],
+    ) -> None:
+        if name in self._clips:
             raise DatasetError(
                 f"{self.path} holds two clips called {name}. Give each a name of its own."
             )
-        self._readers[name] = read
+        self._clips[name] = _Kept(read, about)
+
+
+def partners(real: ClipSet, made: ClipSet) -> dict[str, str]:
+    """The real clip of every made clip that has one, by name; two single clips belong together."""
+    if len(real) == len(made) == 1:
+        return {made.names[0]: real.names[0]}
+    known = set(real.names)
+    return {name: name for name in made.names if name in known}
+
+
+def _arrays(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix.lower() in ARRAY_SUFFIXES else []
+    return _sorted(file for file in path.rglob("*") if file.suffix.lower() in ARRAY_SUFFIXES)
+
+
+def _grids(path: Path, layout: Layout | None) -> list[Path]:
+    """Pictures of grids: all if a layout is named, else those beside a first one that says so."""
+    if path.is_file():
+        pictures = [path] if path.suffix.lower() in SUFFIXES else []
+    else:
+        pictures = [
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
+        ]
+    if layout is not None:
+        return _sorted(pictures)
+    beside: dict[Path, list[Path]] = {}
+    for file in _sorted(pictures):
+        beside.setdefault(file.parent, []).append(file)
+    return [file for files in beside.values() if _says_grid(files[0]) for file in files]
+
+
+def _says_grid(file: Path) -> bool:
+    try:
+        told = read_provenance(file)
+    except MediaError:
+        return False
+    return told is not None and told.kind in ("grid", "sprites")
+
+
+def _sorted(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=lambda file: natural_key(file.as_posix()))
+
+
+def _below(path: Path, file: Path) -> Path:
+    return file.relative_to(path) if path.is_dir() else Path(file.name)

@@ -1,60 +1,147 @@
 """What an evaluation is. Free of torch."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from filmgrid.evaluation.catalogue import (
+    CATALOGUE,
+    DEFAULT_METRICS,
+    OFFLINE,
+    WEIGHTS_OF,
+    Metric,
+    companion,
+    find_metric,
+)
+from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.settings import Settings
 
-ClipMetric = Literal["psnr", "ssim", "psnr-moving", "ssim-moving"]
-"""Fidelity of each made clip to the real clip of its name."""
-
-HealthMetric = Literal["order", "frozen", "grain", "loop"]
-"""Properties of each clip by itself, of the real ones and of the made ones."""
-
-SetMetric = Literal[
-    "mmd-offline-colour",
-    "mmd-offline-gradients",
-    "mmd-offline-motion",
-    "mmd-offline-random",
-    "fd-offline-colour",
-    "fd-offline-gradients",
-    "fd-offline-motion",
-    "fd-offline-random",
-]
-"""Distances between the two sets, as unbiased MMD or as Fréchet distance, by features."""
-
-HEALTH: tuple[HealthMetric, ...] = get_args(HealthMetric)
-METRICS: tuple[str, ...] = (*get_args(ClipMetric), *HEALTH, *get_args(SetMetric))
+ALL_OFFLINE = "all-offline"
+"""Stands for all metrics that need no downloaded weights and can be measured here."""
 
 
 class EvaluateConfig(Settings):
     """Compare made clips with real ones, and say how much of each number is noise."""
 
     real: Path
-    """Real clips: a folder of videos or of frame folders, one file, or a dataset."""
+    """Real clips: a folder of videos, frame folders, grids or .npy arrays, one file, or a
+    dataset."""
     generated: Path
     """Made clips, in any of these forms."""
-    metrics: tuple[str, ...] = (*HEALTH, "mmd-offline-gradients", "mmd-offline-motion")
-    """Names of metrics; psnr and ssim compare clips of the same name."""
-    frames: int | None = Field(default=None, ge=2)
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    """Names of metrics; all-offline stands for all that need no downloaded weights. filmgrid
+    metrics explains each."""
+    frames: int | None = Field(default=None, ge=1)
     """Use the first so many frames of each clip; by default all."""
+    clips: int | None = Field(default=None, ge=2)
+    """Use so many clips of each side, chosen by the seed; by default all."""
+    size: str | None = None
+    """Bring all frames to this size first: 64, or HEIGHTxWIDTH. Without it, sizes must agree."""
+    fit: Literal["crop", "pad", "resize"] = "resize"
+    """How frames of another size are brought to it."""
+    layout: str | None = None
+    """ROWSxCOLS of the grids that the clips were made as, where files do not tell: for seams."""
+    grids: bool = False
+    """Every picture is a grid of --layout, and not one of the frames of its folder. Grids that
+    filmgrid made are known as such."""
+    kept: tuple[int, ...] = ()
+    """Frames that were given and had to stay, counted from 0: the metric kept checks them, and
+    psnr, ssim, lpips and dists leave them out."""
     split: Literal["train", "held_out"] | None = None
     """Side of a dataset; by default both."""
+    weights: tuple[str, ...] = ()
+    """NAME=PLACE: trained weights, a path, a Hub id, or random:SEED for the same architecture with
+    random weights. Names: i3d, videomae, inception, clip, c3d, lpips-alex, lpips-vgg,
+    lpips-squeeze, dists, raft."""
+    sha256: tuple[str, ...] = ()
+    """NAME=HEX: what the SHA-256 of a file of weights must be."""
+    floor: bool = True
+    """Measure real clips against real clips, which takes half of them. Without it, Fréchet
+    distances of fewer than 2,048 clips are refused."""
     level: float = Field(default=0.95, gt=0, lt=1)
     """How often intervals are meant to cover."""
     repeats: int = Field(default=20, ge=2)
-    """Random draws behind every real-vs-real floor."""
+    """Random draws behind every distance and every real-vs-real floor."""
     seed: int = Field(default=0, ge=0)
     """Of all random draws."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where networks run; auto is CUDA, else MPS, else the CPU."""
+    workers: int | None = Field(default=None, ge=1)
+    """Threads that score clips; by default as many as there are cores."""
 
     @field_validator("metrics")
     @classmethod
     def _metrics_are_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in value if name not in METRICS]
-        if unknown:
-            raise ValueError(f"{unknown[0]!r} is no metric. Choose from {', '.join(METRICS)}.")
         if not value:
-            raise ValueError("no metric is named. Choose from " + ", ".join(METRICS) + ".")
-        return tuple(dict.fromkeys(value))
+            raise ValueError("no metric is named. filmgrid metrics lists them.")
+        names = [name if name == ALL_OFFLINE else find_metric(name).name for name in value]
+        return tuple(dict.fromkeys(names))
+
+    @field_validator("size")
+    @classmethod
+    def _size_can_be_read(cls, value: str | None) -> str | None:
+        return None if value is None else str(CellSize.parse(value))
+
+    @field_validator("layout")
+    @classmethod
+    def _layout_can_be_read(cls, value: str | None) -> str | None:
+        return None if value is None else str(Layout.parse(value))
+
+    @field_validator("kept")
+    @classmethod
+    def _kept_are_frames(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(frame < 0 for frame in value):
+            raise ValueError(f"{min(value)} is no frame; frames are counted from 0.")
+        return tuple(sorted(set(value)))
+
+    @field_validator("weights", "sha256")
+    @classmethod
+    def _weights_have_names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            name, found, place = text.partition("=")
+            if not found or not place or name not in WEIGHTS_OF.values():
+                raise ValueError(
+                    f"{text!r} is not NAME=PLACE with a NAME of "
+                    f"{', '.join(dict.fromkeys(WEIGHTS_OF.values()))}."
+                )
+        names = [text.partition("=")[0] for text in value]
+        if len(set(names)) < len(names):
+            raise ValueError(f"{max(names, key=names.count)} is given twice. Give it once.")
+        return value
+
+    @model_validator(mode="after")
+    def _what_is_needed_is_told(self) -> "EvaluateConfig":
+        if self.grids and self.layout is None:
+            raise ValueError("pictures can be read as grids only with their --layout, as 4x4.")
+        if "kept" in self.metrics and not self.kept:
+            raise ValueError("the metric kept needs the frames that had to stay, as --kept 0 15.")
+        return self
+
+    @property
+    def measured(self) -> tuple[Metric, ...]:
+        """What is measured: the metrics asked for, an unbiased distance beside each Fréchet one."""
+        asked: dict[str, Metric] = {}
+        for name in self.metrics:
+            for metric in map(CATALOGUE.get, OFFLINE if name == ALL_OFFLINE else (name,)):
+                assert metric is not None
+                asked[metric.name] = metric
+                beside = companion(metric)
+                if beside is not None:
+                    asked.setdefault(beside.name, beside)
+        if not self.kept:
+            asked.pop("kept", None)
+        return tuple(asked.values())
+
+    @property
+    def is_asked_by_name(self) -> frozenset[str]:
+        """Metrics asked for one by one: what they lack is an error and not a note."""
+        return frozenset(self.metrics)
+
+    def place_of(self, weights: str) -> str | None:
+        """Where the trained weights of a name are, if that was said."""
+        return dict(text.split("=", 1) for text in self.weights).get(weights)
+
+    def sha256_of(self, weights: str) -> str | None:
+        """What the SHA-256 of a file of weights must be, if that was said."""
+        return dict(text.split("=", 1) for text in self.sha256).get(weights)

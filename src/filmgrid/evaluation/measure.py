@@ -1,136 +1,329 @@
 """Carry out an evaluation: every metric with its interval, and its floor where it has one."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import json
+import shlex
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from filmgrid.data.provenance import current_versions
-from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.evaluation.clips import ClipSet
+from filmgrid.errors import ConfigError
+from filmgrid.evaluation.catalogue import Metric
+from filmgrid.evaluation.clips import ClipSet, partners
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.evaluation.features import Extractor
-from filmgrid.evaluation.offline import offline_features
-from filmgrid.evaluation.results import Evaluation, Interval, MetricResult
-from filmgrid.metrics.floors import at_sample_size, real_floor
-from filmgrid.metrics.frames import moving_pixels, psnr, ssim
+from filmgrid.evaluation.instruments import Instruments
+from filmgrid.evaluation.passes import Progress, Side, check_partners, measure_clips
+from filmgrid.evaluation.results import ClipSetFacts, Evaluation, Interval, MetricResult
+from filmgrid.evaluation.scores import Context
+from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.metrics.floors import FVD_SAMPLE, at_sample_size, check_fvd_sample, real_floor
 from filmgrid.metrics.frechet import frechet_distance
-from filmgrid.metrics.health import frozen_share, grain, loop_closure, order_score
+from filmgrid.metrics.inception import inception_score
 from filmgrid.metrics.kernel import polynomial_mmd
 from filmgrid.metrics.statistics import bootstrap_mean
-from filmgrid.types import FrameArray
 
-HEALTH: dict[str, Callable[[FrameArray], float]] = {
-    "order": order_score,
-    "frozen": frozen_share,
-    "grain": grain,
-    "loop": loop_closure,
-}
-FIDELITY: dict[str, Callable[[FrameArray, FrameArray], float]] = {
-    "psnr": psnr,
-    "ssim": ssim,
-    "psnr-moving": lambda real, made: psnr(real, made, moving_pixels(real)),
-    "ssim-moving": lambda real, made: ssim(real, made, moving_pixels(real)),
-}
-DISTANCES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "mmd": polynomial_mmd,
-    "fd": frechet_distance,
-}
+Distance = Callable[[np.ndarray, np.ndarray], float]
+
 LEAST_CLIPS = 4
 """Clips on the real side from which on there is a floor: two against two others."""
+SPLITS = 10
+"""Of the inception score, as published."""
 
 
-def evaluate(config: EvaluateConfig) -> Evaluation:
+def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Evaluation:
     """Measure made clips against real ones.
+
+    Args:
+        config: what is measured, and how.
+        on_progress: told after every batch how many clips are done.
 
     Raises:
         DatasetError: if one side has no clips.
         ShapeError: if clips that are compared differ in size or length.
         ConfigError: if there are too few clips for a metric, or no names in common.
+        CheckpointError: if weights are missing or damaged.
+        MediaError: if a clip cannot be read.
     """
-    real = ClipSet(config.real, config.split, config.frames)
-    made = ClipSet(config.generated, config.split, config.frames)
-    results = [_measured(name, real, made, config) for name in config.metrics]
+    started = time.perf_counter()
+    sides = _sets(config)
+    real, made = (side.clips for side in sides)
+    pairs = partners(real, made)
+    metrics, notes = _measurable(config, real, made, pairs)
+    layout = _layout(config, made)
+    instruments = Instruments.load((name for m in metrics for name in m.instruments), config)
+    context = Context(instruments, layout, config.kept)
+    measure_clips(sides, pairs, metrics, context, config.workers, on_progress)
+    results = [_result(metric, sides, instruments, config) for metric in metrics]
+    statements = [instruments.statement(name) for m in metrics for name in m.instruments]
+    used = {statement.fingerprint: statement for statement in statements}
     return Evaluation(
-        real=str(config.real),
-        generated=str(config.generated),
-        num_real=len(real),
-        num_generated=len(made),
-        settings=config.model_dump(mode="json", exclude={"real", "generated"}),
+        real=_facts(sides[0]),
+        generated=_facts(sides[1]),
+        settings=config.model_dump(mode="json"),
+        command=command_of(config),
         metrics=results,
+        instruments=used,
+        preprocessing=_preprocessing(config, list(used)),
+        pairs=pairs,
+        notes=[*real.notes, *made.notes, *notes, *(n for side in sides for n in _lengths(side))],
         versions=current_versions(),
+        seconds=round(time.perf_counter() - started, 2),
     )
 
 
-def _measured(name: str, real: ClipSet, made: ClipSet, config: EvaluateConfig) -> MetricResult:
-    if name in FIDELITY:
-        scores = dict(_fidelity(name, real, made))
-        return MetricResult(name=name, made=_mean(list(scores.values()), config), clips=scores)
-    if name in HEALTH:
-        scores = {clip: HEALTH[name](made[clip]) for clip in made.names}
-        usual = [HEALTH[name](clip) for clip in real]
-        return MetricResult(
-            name=name,
-            made=_mean(list(scores.values()), config),
-            real=_mean(usual, config),
-            clips=scores,
+def command_of(config: EvaluateConfig) -> str:
+    """The evaluation as a line for a shell, with what differs from the usual."""
+    words = ["filmgrid", "evaluate"]
+    usual = EvaluateConfig.model_fields
+    for name, value in config.model_dump(mode="json").items():
+        if usual[name].is_required() or value != _plain(usual[name].default):
+            flag = "--" + name.replace("_", "-")
+            if isinstance(value, bool):
+                words.append(flag if value else f"--no-{flag[2:]}")
+            elif isinstance(value, list):
+                words += [flag, *map(str, value)]
+            else:
+                words += [flag, str(value)]
+    return shlex.join(words)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _sets(config: EvaluateConfig) -> tuple[Side, Side]:
+    size = None if config.size is None else CellSize.parse(config.size)
+    layout = None if config.layout is None else Layout.parse(config.layout)
+    real, made = (
+        ClipSet(
+            path, config.split, config.frames, size, config.fit, layout, grids=config.grids
         )
-    kind, _, features = name.partition("-")
-    extractor = offline_features(features)  # pyright: ignore[reportArgumentType]  # checked before
-    return _distance(name, DISTANCES[kind], extractor, real, made, config)
+        for path in (config.real, config.generated)
+    )
+    if config.clips is not None:
+        made.choose(_drawn(made, made.names, config.clips, config.seed))
+        shared = [name for name in real.names if name in set(made.names)]
+        others = [name for name in real.names if name not in set(shared)]
+        left = config.clips - len(shared)
+        real.choose([*shared, *_drawn(real, others, left, config.seed)])
+    return Side(real), Side(made)
 
 
-def _fidelity(name: str, real: ClipSet, made: ClipSet) -> Iterator[tuple[str, float]]:
-    """Score every made clip against the real clip of its name."""
-    known = set(real.names)
-    missing = [clip for clip in made.names if clip not in known]
-    if missing:
+def _drawn(clips: ClipSet, names: list[str], count: int, seed: int) -> list[str]:
+    """Names of so many clips, drawn by the seed, in their order."""
+    if len(names) < count:
         raise ConfigError(
-            f"{name} compares clips of the same name, and {real.path} has no {missing[0]} "
-            f"({len(missing)} of {len(made)} have no partner). Rename the made clips as the real "
-            "ones, or leave that metric out."
+            f"{clips.path} has {len(clips)} clips, which is not enough for --clips. Use "
+            f"--clips {len(clips)} or fewer, or leave it out."
         )
-    for clip in made.names:
-        one, other = real[clip], made[clip]
-        if one.shape != other.shape:
-            raise ShapeError(
-                f"{clip} has {_size(one)} in {real.path} and {_size(other)} in {made.path}. Bring "
-                "both to one size and length first, or use --frames."
+    chosen = np.random.default_rng(seed).permutation(len(names))[:count]
+    return [names[index] for index in sorted(chosen)]
+
+
+def _measurable(
+    config: EvaluateConfig, real: ClipSet, made: ClipSet, pairs: dict[str, str]
+) -> tuple[list[Metric], list[str]]:
+    """What can be measured of these sets, and sentences on what is left out.
+
+    Raises:
+        ConfigError: if a metric that was asked for by name cannot be.
+    """
+    notes: list[str] = []
+    left_out: set[str] = set()
+    metrics = list(config.measured)
+    optional = [metric for metric in metrics if metric.name not in config.is_asked_by_name]
+    if len(pairs) < len(made):
+        left_out = {metric.name for metric in optional if metric.kind == "pair"}
+        if left_out:
+            notes.append(
+                f"{len(made) - len(pairs)} of {len(made)} made clips have no real clip of their "
+                "name: metrics that compare clip by clip are left out."
             )
-        yield clip, FIDELITY[name](one, other)
+    if _layout(config, made) is None and any(metric.name == "seams" for metric in metrics):
+        sentence = "The layout of the grids is not known: name it with --layout ROWSxCOLS"
+        if "seams" in config.is_asked_by_name:
+            raise ConfigError(f"{sentence}, or leave seams out.")
+        notes.append(f"{sentence} to measure seams.")
+        left_out.add("seams")
+    metrics = [metric for metric in metrics if metric.name not in left_out]
+    notes += check_partners(real, made, pairs, metrics)
+    _check_counts(metrics, len(real), len(made), config)
+    biased = any(m.kind == "distance" and not _is_unbiased(m.name) for m in metrics)
+    used = min(len(made), len(real) // 2 if config.floor else len(real))
+    if biased and used < FVD_SAMPLE:
+        notes.append(
+            f"Fréchet distances are from {used} clips on each side, fewer than {FVD_SAMPLE:,}: "
+            "mostly an effect of that number. Read them beside their floors and the MMD, which has "
+            "no such bias."
+        )
+    return metrics, notes
+
+
+def _layout(config: EvaluateConfig, made: ClipSet) -> Layout | None:
+    """The layout that was named, or that the first made clip tells."""
+    return Layout.parse(config.layout) if config.layout else made.told_layout()
+
+
+def _check_counts(
+    metrics: list[Metric], num_real: int, num_made: int, config: EvaluateConfig
+) -> None:
+    """Refuse distances of sets that are too small, before any clip is read.
+
+    Raises:
+        ConfigError: if there is no floor, or a Fréchet distance would have to stand without one.
+    """
+    for metric in metrics:
+        if metric.kind != "distance":
+            continue
+        if not config.floor:
+            if not _is_unbiased(metric.name):
+                check_fvd_sample(num_real, num_made)
+        elif num_real < LEAST_CLIPS or num_made < 2:
+            raise ConfigError(
+                f"{metric.name} needs at least {LEAST_CLIPS} real clips and 2 made ones, "
+                f"and there are {num_real} and {num_made}. Give more, or leave that "
+                "metric out."
+            )
+
+
+def _is_unbiased(name: str) -> bool:
+    return name == "kid" or name.startswith("mmd-")
+
+
+def _result(
+    metric: Metric, sides: tuple[Side, Side], instruments: Instruments, config: EvaluateConfig
+) -> MetricResult:
+    facts: dict[str, Any] = metric_facts(metric, instruments)
+    if metric.kind == "distance":
+        return _distance(metric, facts, *sides, config)
+    if metric.kind == "score":
+        return _score(metric, facts, sides[1])
+    clips = _in_order(sides[1], metric.name)
+    usual = _in_order(sides[0], metric.name) if metric.kind == "clip" else {}
+    counted = len(sides[1].clips) - len(clips)
+    if counted:
+        facts["note"] += f"says nothing of {counted} of {len(sides[1].clips)} clips. "
+    infinite = sum(not np.isfinite(score) for score in clips.values())
+    if infinite:
+        facts["note"] += f"{infinite} of {len(clips)} clips have no finite score. "
+    return MetricResult(
+        **facts,
+        made=_mean(clips, config) if clips else None,
+        real=_mean(usual, config) if usual else None,
+        clips=clips,
+        real_clips=usual,
+    )
+
+
+def metric_facts(metric: Metric, instruments: Instruments) -> dict[str, Any]:
+    """What a result says about its metric and what it was measured with."""
+    name, note, fingerprint = metric.name, "", ""
+    if metric.instruments:
+        statement = instruments.statement(metric.instruments[0])
+        fingerprint = statement.fingerprint
+        if statement.weights.source == "seed" and not metric.is_offline:
+            name = f"random-{name}"
+            note = "measured with random weights: a test of the way, and no result."
+    return {
+        "name": name,
+        "kind": metric.kind,
+        "better": metric.better,
+        "about": metric.about,
+        "unit": metric.unit,
+        "features": fingerprint,
+        "note": note,
+    }
+
+
+def _in_order(side: Side, metric: str) -> dict[str, float]:
+    scores = side.scores.get(metric, {})
+    return {name: scores[name] for name in side.clips.names if name in scores}
 
 
 def _distance(
-    name: str,
-    distance: Callable[[np.ndarray, np.ndarray], float],
-    extractor: Extractor,
-    real: ClipSet,
-    made: ClipSet,
-    config: EvaluateConfig,
+    metric: Metric, facts: dict[str, Any], real: Side, made: Side, config: EvaluateConfig
 ) -> MetricResult:
     """A distance between the sets at one n, and between real clips and real clips at that n."""
-    one, other = (np.stack(list(extractor.extract(clips))) for clips in (real, made))
-    used = min(len(other), len(one) // 2)
-    if len(one) < LEAST_CLIPS or used < LEAST_CLIPS // 2:
-        raise ConfigError(
-            f"{name} needs at least {LEAST_CLIPS} real clips and {LEAST_CLIPS // 2} made ones, and "
-            f"there are {len(one)} and {len(other)}. Give more, or leave that metric out."
-        )
+    one, other = (side.sample(metric.instruments[0]) for side in (real, made))
+    statistic = _statistic(metric)
     draws: dict[str, Any] = config.model_dump(include={"repeats", "level", "seed"})
+    whole = min(len(one), len(other))
+    used = min(len(other), len(one) // 2) if config.floor else whole
+    estimate, values = at_sample_size(statistic, one, other, used, **draws)
+    floor = full = None
+    if config.floor:
+        floor = Interval.of(real_floor(statistic, one, used, **draws).estimate)
+    if config.floor and whole > used and (whole >= FVD_SAMPLE or _is_unbiased(metric.name)):
+        full = Interval.of(at_sample_size(statistic, one, other, whole, **draws)[0])
     return MetricResult(
-        name=name,
-        made=Interval.of(at_sample_size(distance, one, other, used, **draws)),
-        real=Interval.of(real_floor(distance, one, used, **draws).estimate),
-        features=extractor.statement.fingerprint,
+        **facts,
+        made=Interval.of(estimate),
+        real=floor,
+        full=full,
+        draws=[float(value) for value in values],
     )
 
 
-def _mean(scores: list[float], config: EvaluateConfig) -> Interval:
+def _statistic(metric: Metric) -> Distance:
+    """The distance between sets of clips; those of frames forget which clip a frame is of."""
+    distance = polynomial_mmd if _is_unbiased(metric.name) else frechet_distance
+
+    def between(one: np.ndarray, other: np.ndarray) -> float:
+        return distance(one.reshape(-1, one.shape[-1]), other.reshape(-1, other.shape[-1]))
+
+    return between
+
+
+def _score(metric: Metric, facts: dict[str, Any], made: Side) -> MetricResult:
+    """An inception score, whose spread over splits is no interval."""
+    logits = made.sample(metric.instruments[0]).astype(np.float64)
+    logits = logits.reshape(-1, logits.shape[-1])
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    splits = min(SPLITS, len(logits))
+    found = inception_score(weights / weights.sum(axis=1, keepdims=True), splits)
+    notes = [facts.pop("note"), f"standard deviation over {splits} splits: {found.std:.4g}."]
+    return MetricResult(
+        **facts,
+        made=Interval(value=found.mean, n=len(made.clips)),
+        note=" ".join(note for note in notes if note),
+    )
+
+
+def _mean(scores: dict[str, float], config: EvaluateConfig) -> Interval:
     """Mean over clips; without an interval where one clip or an infinite score allows none."""
-    if len(scores) < 2 or not np.isfinite(scores).all():
-        return Interval(value=float(np.mean(scores)), n=len(scores))
-    return Interval.of(bootstrap_mean(np.array(scores), level=config.level, seed=config.seed))
+    values = np.array(list(scores.values()))
+    if len(values) < 2 or not np.isfinite(values).all():
+        return Interval(value=float(np.mean(values)), n=len(values))
+    return Interval.of(bootstrap_mean(values, level=config.level, seed=config.seed))
 
 
-def _size(clip: FrameArray) -> str:
-    return f"{len(clip)} frames of {clip.shape[1]}x{clip.shape[2]} px"
+def _facts(side: Side) -> ClipSetFacts:
+    lengths = sorted({shape[0] for shape in side.shapes.values()})
+    sizes = sorted({CellSize(*shape[1:]) for shape in side.shapes.values()})
+    return ClipSetFacts(
+        path=str(side.clips.path),
+        num_clips=len(side.clips),
+        frames=str(lengths[0]) if len(lengths) == 1 else f"{lengths[0]} to {lengths[-1]}",
+        size=", ".join(map(str, sizes)),
+        sha256=side.sha256(),
+    )
+
+
+def _lengths(side: Side) -> list[str]:
+    lengths = {shape[0] for shape in side.shapes.values()}
+    if len(lengths) < 2:
+        return []
+    return [
+        f"The clips of {side.clips.path} have {min(lengths)} to {max(lengths)} frames, and each "
+        f"was measured as it is. Use --frames {min(lengths)} for equal lengths."
+    ]
+
+
+def _preprocessing(config: EvaluateConfig, fingerprints: list[str]) -> str:
+    """SHA-256 over what decides which pixels are looked at, and with what."""
+    facts = config.model_dump(mode="json", include={"frames", "size", "fit", "kept", "layout"})
+    facts["instruments"] = sorted(fingerprints)
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -21,33 +21,8 @@ from jaxtyping import Float32
 from filmgrid.evaluation.bins import hellinger, soft_histogram
 from filmgrid.evaluation.features import ClipBatch, Extractor
 from filmgrid.evaluation.spec import FrameChoice, Preprocessing, Statement
+from filmgrid.metrics.colour import oklab
 from filmgrid.types import FrameArray
-
-LEVELS = np.arange(256, dtype=np.float32) / 255
-LINEAR = np.where(LEVELS <= 0.04045, LEVELS / 12.92, ((LEVELS + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
-"""Light of each sRGB level, 0 to 1."""
-
-CONES = np.array(
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ],
-    np.float32,
-).T
-"""Linear sRGB to the responses of the three kinds of cones."""
-
-OPPONENTS = np.array(
-    [
-        [0.2104542553, 0.7936177850, -0.0040720468],
-        [1.9779984951, -2.4285922050, 0.4505937099],
-        [0.0259040371, 0.7827717662, -0.8086757660],
-    ],
-    np.float32,
-).T
-"""Cube roots of these to L, a, b."""
 
 CHROMA = 2.5
 FLICKER = 4.0
@@ -76,11 +51,6 @@ class ColourFeatures(Extractor):
     def measure(self, clips: ClipBatch) -> Float32[np.ndarray, "b dim"]:
         """Moments and histograms of each clip."""
         return np.stack([_colours(clip) for clip in clips])
-
-
-def oklab(frames: FrameArray) -> Float32[np.ndarray, "n h w 3"]:
-    """Colours as L (0 black, 1 white), a (green to red), b (blue to yellow)."""
-    return np.cbrt(LINEAR[frames] @ CONES) @ OPPONENTS
 
 
 def _colours(clip: FrameArray) -> Float32[np.ndarray, " dim"]:

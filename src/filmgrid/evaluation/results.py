@@ -1,27 +1,22 @@
 """What an evaluation found: numbers with their intervals, to be kept and compared. Torch-free."""
 
+import math
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from filmgrid.errors import ConfigError
-from filmgrid.metrics.paired import PairedDifference, paired_difference
+from filmgrid.evaluation.catalogue import Better, Kind
+from filmgrid.evaluation.spec import Statement
 from filmgrid.metrics.statistics import Estimate
 
-HIGHER_IS_BETTER = {
-    "psnr": True,
-    "ssim": True,
-    "psnr-moving": True,
-    "ssim-moving": True,
-    "order": False,
-    "frozen": False,
-}
-"""Metrics that say of one clip whether it is better. Grain and loop do not: there, being like the
-real clips is best."""
-
-RECORD = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+RECORD = ConfigDict(
+    frozen=True, extra="forbid", ser_json_inf_nan="strings", use_attribute_docstrings=True
+)
 """The PSNR of equal clips is infinite, which JSON has no number for."""
+
+Verdict = Literal["better", "worse", "unlike real", "within noise", ""]
 
 
 class Interval(BaseModel):
@@ -33,11 +28,14 @@ class Interval(BaseModel):
     low: float | None = None
     high: float | None = None
     n: int
+    """Clips; of the smaller set where there are two."""
     level: float | None = None
 
     @staticmethod
     def of(estimate: Estimate) -> "Interval":
         """The same for a file."""
+        if not math.isfinite(estimate.low):
+            return Interval(value=estimate.value, n=estimate.n)
         return Interval(
             value=estimate.value,
             low=estimate.low,
@@ -58,13 +56,66 @@ class MetricResult(BaseModel):
     model_config = RECORD
 
     name: str
-    made: Interval
+    """As it was asked for; ``random-`` before it if the weights are random."""
+    kind: Kind
+    better: Better
+    about: str
+    """What is computed."""
+    unit: str = ""
+    made: Interval | None
+    """Of the made clips; of distances at the n of the floor. None: see the note."""
     real: Interval | None = None
-    """The same of the real clips; for distances the floor, real against real."""
+    """Of a clip by itself: the same of the real clips. Of distances: the floor, real clips against
+    other real clips at the same n."""
+    full: Interval | None = None
+    """Distances from all clips at equal n, as papers print them, where these are enough."""
     clips: dict[str, float] = {}
     """Score of each made clip, to compare runs clip by clip."""
+    real_clips: dict[str, float] = {}
+    """Score of each real clip by itself."""
+    draws: list[float] = []
+    """Distances behind ``made``: two runs against the same real clips draw the same ones."""
     features: str = ""
-    """Fingerprint of the features that a distance was measured on."""
+    """Fingerprint of what it was measured with; see ``instruments`` of the evaluation."""
+    note: str = ""
+    """What a reader must know."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the intervals say of made against real, without a claim where they overlap.
+
+        For a distance: worse if it is above its floor. For a clip by itself: better or worse than
+        the real clips, or unlike them where neither way is better. Nothing where there is no
+        interval.
+        """
+        made, real = self.made, self.real
+        if made is None or real is None or None in (made.low, made.high, real.low, real.high):
+            return ""
+        assert made.low is not None and made.high is not None
+        assert real.low is not None and real.high is not None
+        above, below = made.low > real.high, made.high < real.low
+        if not above and not below:
+            return "within noise"
+        if self.kind == "distance":
+            return "worse" if above else "within noise"
+        if self.better == "real":
+            return "unlike real"
+        return "better" if above == (self.better == "higher") else "worse"
+
+
+class ClipSetFacts(BaseModel):
+    """What was measured on one side."""
+
+    model_config = RECORD
+
+    path: str
+    num_clips: int
+    frames: str
+    """Frames per clip: a number, or the fewest and most."""
+    size: str
+    """HEIGHTxWIDTH in pixels, or several."""
+    sha256: str
+    """Over the names and pixels of all clips that were measured."""
 
 
 class Evaluation(BaseModel):
@@ -73,24 +124,53 @@ class Evaluation(BaseModel):
     model_config = RECORD
 
     kind: Literal["filmgrid-evaluation"] = "filmgrid-evaluation"
-    real: str
-    generated: str
-    num_real: int
-    num_generated: int
+    format: Literal[2] = 2
+    real: ClipSetFacts
+    generated: ClipSetFacts
     settings: dict[str, object]
+    """Of the command, enough to run it again."""
+    command: str
+    """The same as a line for a shell."""
     metrics: list[MetricResult]
+    instruments: dict[str, Statement] = {}
+    """What features and distances of frames were measured with, by fingerprint."""
+    preprocessing: str
+    """SHA-256 over everything that decides what is measured: frames, sizes, instruments."""
+    pairs: dict[str, str] = {}
+    """The real clip of each made clip that has one."""
+    notes: list[str] = []
+    """One sentence each."""
     versions: dict[str, str]
+    seconds: float
+    """Wall time of the measuring."""
+
+    def metric(self, name: str) -> MetricResult | None:
+        """One of them, by name."""
+        return next((metric for metric in self.metrics if metric.name == name), None)
 
     def text(self) -> str:
         """As a table for people."""
+        sides = (("real", self.real), ("generated", self.generated))
         lines = [
-            f"real       {self.real}: {self.num_real} clips",
-            f"generated  {self.generated}: {self.num_generated} clips",
-            "",
-            f"{'metric':<24}{'generated':<38}real (distances: real against real)",
+            f"{side:<11}{facts.path}: {facts.num_clips} clips of {facts.frames} frames, "
+            f"{facts.size} px"
+            for side, facts in sides
         ]
-        lines += [f"{m.name:<24}{m.made!s:<38}{m.real or ''}" for m in self.metrics]
-        return "\n".join(lines)
+        rows = [("metric", "generated", "real (distances: real-real)", "verdict")]
+        for metric in self.metrics:
+            real = "" if metric.real is None else str(metric.real)
+            made = "not measured" if metric.made is None else str(metric.made)
+            rows.append((metric.name, made, real, metric.verdict))
+            if metric.full is not None:
+                rows.append(("  from all clips", str(metric.full), "", ""))
+        widths = [2 + max(len(row[column]) for row in rows) for column in range(3)]
+        lines.append("")
+        lines += [
+            "".join([*(f"{row[i]:<{widths[i]}}" for i in range(3)), row[3]]).rstrip()
+            for row in rows
+        ]
+        notes = [*self.notes, *(f"{m.name}: {m.note}" for m in self.metrics if m.note)]
+        return "\n".join([*lines, *([""] if notes else []), *notes])
 
 
 def read_evaluation(path: Path) -> Evaluation:
@@ -106,31 +186,3 @@ def read_evaluation(path: Path) -> Evaluation:
             f"{path} is no evaluation: {' '.join(str(error).split())[:120]} Write one with "
             "filmgrid evaluate --out FILE."
         ) from error
-
-
-def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, PairedDifference]:
-    """Paired differences, second minus first, of every metric of ``HIGHER_IS_BETTER`` in both.
-
-    Raises:
-        ConfigError: if they have no such metric, or other clips.
-    """
-    if first.real != second.real:
-        raise ConfigError(
-            f"The runs were held against different real clips: {first.real} and {second.real}. "
-            "Evaluate both against the same."
-        )
-    others = {metric.name: metric.clips for metric in second.metrics if metric.clips}
-    both = {
-        metric.name: (metric.clips, others[metric.name])
-        for metric in first.metrics
-        if metric.name in HIGHER_IS_BETTER and metric.name in others
-    }
-    if not both:
-        raise ConfigError(
-            "The runs share no metric that says clip by clip which is better. Evaluate both with "
-            f"one of {', '.join(HIGHER_IS_BETTER)}."
-        )
-    return {
-        name: paired_difference(one, two, higher_is_better=HIGHER_IS_BETTER[name])
-        for name, (one, two) in both.items()
-    }

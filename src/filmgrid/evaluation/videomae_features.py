@@ -20,9 +20,9 @@ from filmgrid.evaluation.hub import (
     stated,
 )
 from filmgrid.evaluation.preprocess import prepare
-from filmgrid.evaluation.spec import FrameChoice, Preprocessing, Resize, Statement
+from filmgrid.evaluation.spec import FrameChoice, Preprocessing, Resize, Statement, Weights
 from filmgrid.evaluation.videomae_file import load_videomae_file
-from filmgrid.evaluation.weights import weights_file
+from filmgrid.evaluation.weights import state_sha256, weights_file
 
 PROCESSOR: dict[str, Any] = {
     "resample": 2,
@@ -131,9 +131,52 @@ def videomae_features(
     else:
         processor = PROCESSOR if is_file else load_processor(place, revision, PROCESSOR)
         spec = published(processor, config.image_size, frames)
+    return _features(network, head_norm, config, facts, spec, preparation, device, batch_size)
+
+
+def random_videomae_features(
+    seed: int,
+    *,
+    frames: FrameChoice | None = None,
+    device: str | torch.device = "cpu",
+    batch_size: int = 2,
+) -> VideoMAEFeatures:
+    """VideoMAE-base with random weights: the same way with no download.
+
+    Args:
+        seed: of the weights.
+        frames: which frames are looked at; by default 16 consecutive ones from a seeded start.
+        device: where the network runs.
+        batch_size: clips at once.
+    """
+    from transformers import VideoMAEConfig, VideoMAEModel
+
+    config: Any = VideoMAEConfig(use_mean_pooling=False)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = VideoMAEModel(config).eval().requires_grad_(False)
+    weights = Weights(source="seed", name=str(seed), sha256=state_sha256(network.state_dict()))
+    spec = Preprocessing(
+        frames=frames or FrameChoice(count=config.num_frames, start="random"),
+        resize=(Resize(mode="squash", size=config.image_size),),
+    )
+    return _features(network, None, config, weights, spec, "cd-fvd", device, batch_size)
+
+
+def _features(
+    network: Any,
+    head_norm: Any,
+    config: Any,
+    weights: Weights,
+    spec: Preprocessing,
+    preparation: str,
+    device: str | torch.device,
+    batch_size: int,
+) -> VideoMAEFeatures:
+    random = "random-" if weights.source == "seed" else ""
     statement = Statement(
-        name=f"videomae-{preparation}",
-        weights=facts,
+        name=f"{random}videomae-{preparation}",
+        weights=weights,
         preprocessing=spec,
         layer="mean of the last tokens" + ("" if head_norm is None else ", fc_norm"),
         dim=config.hidden_size,
