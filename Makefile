@@ -8,13 +8,15 @@ OUT ?= out/demo.mp4
 BIN := .venv/bin
 CORE := .venv/.core-ready
 DEV := .venv/.dev-ready
+PERCEPTUAL := .venv/perceptual
 
-.PHONY: help demo test check-long lint clean
+.PHONY: help demo test check-long check-perceptual lint clean
 
 help:
 	@echo "make demo        generate a sequence with the shipped model (PROMPT=\"...\" OUT=file.mp4)"
 	@echo "make test        run the tests, seconds each"
 	@echo "make check-long  run the tests that take minutes each"
+	@echo "make check-perceptual  run the tests of LPIPS, FID and RAFT, whose packages lie apart"
 	@echo "make lint        check format, style, types and the direction of imports"
 	@echo "make clean       remove .venv and caches; results in out/ and runs/ stay"
 
@@ -28,6 +30,10 @@ test: $(DEV)
 
 check-long: $(DEV)
 	$(BIN)/pytest -m long
+
+# Beside .venv's packages and not among them: see constraints-perceptual.txt.
+check-perceptual: $(DEV) $(PERCEPTUAL)/.ready
+	PYTHONPATH=$(PERCEPTUAL) $(BIN)/pytest tests/perceptual
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
@@ -46,6 +52,12 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/pip
 $(DEV): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --editable ".[dev]" --constraint constraints.txt
 	@touch $(CORE) $@
+
+$(PERCEPTUAL)/.ready: constraints-perceptual.txt | $(BIN)/pip
+	rm -rf $(PERCEPTUAL)
+	$(BIN)/python -m pip install --target $(PERCEPTUAL) --no-deps --requirement constraints-perceptual.txt
+	rm -rf $(PERCEPTUAL)/tests  # torch-fidelity's own, which would stand in for ours
+	@touch $@
 
 $(BIN)/pip:
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON) on this machine. filmgrid needs Python 3.11 or newer: install it, or name yours with make PYTHON=/path/to/python3"; exit 1; }

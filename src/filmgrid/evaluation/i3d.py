@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from filmgrid.evaluation.weights import fill_random, unset
+
 Sides = tuple[int, int, int]
 """Frames, height, width."""
 
@@ -184,20 +186,13 @@ def random_i3d(seed: int, batch_norm_eps: float = 1e-3) -> I3D:
         batch_norm_eps: added to the variances of the batch norms.
     """
     network = empty_i3d(batch_norm_eps)
-    generator = torch.Generator().manual_seed(seed)
-    for module in network.modules():
-        if isinstance(module, nn.Conv3d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    fill_random(network, seed)
     return network
 
 
 def empty_i3d(batch_norm_eps: float = 1e-3) -> I3D:
     """The architecture, made without drawing a random number, its convolutions unset."""
-    with torch.device("meta"):
-        network = I3D(batch_norm_eps=batch_norm_eps)
-    network = network.to_empty(device="cpu").eval().requires_grad_(False)
+    network = unset(lambda: I3D(batch_norm_eps=batch_norm_eps))
     for module in network.modules():
         if isinstance(module, nn.BatchNorm3d):
             module.reset_parameters()

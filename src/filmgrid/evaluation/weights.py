@@ -9,8 +9,9 @@ import hashlib
 import pickle
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +23,8 @@ from filmgrid.evaluation.spec import Weights
 
 StateDict = dict[str, Tensor]
 """Weights by the name of their parameter."""
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 def weights_file(path: Path, sha256: str | None = None) -> Weights:
@@ -152,6 +155,37 @@ def fill(network: nn.Module, state: StateDict, name: str) -> None:
                 f"and not {tuple(own[key].shape)}. Give weights of this architecture."
             )
     network.load_state_dict(state, strict=False)
+
+
+def fill_random(network: nn.Module, seed: int) -> None:
+    """Set every weight of a network at random, so that activations keep their size.
+
+    He-normal convolutions and linear layers from one CPU generator in the order of the modules, no
+    bias, norms that change nothing.
+
+    Args:
+        network: its weights are replaced.
+        seed: same seed, same weights.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
+            module.reset_parameters()
+
+
+def unset(make: Callable[[], NetworkT]) -> NetworkT:
+    """A network made without drawing a random number, its weights unset until it is filled.
+
+    Args:
+        make: makes it; numbers that are no weights must not be computed from tensors.
+    """
+    with torch.device("meta"):
+        network = make()
+    return network.to_empty(device="cpu").eval().requires_grad_(False)
 
 
 def first_sentence(error: Exception) -> str:
