@@ -162,9 +162,9 @@ class ClipSet:
         """Number of clips."""
         return len(self._clips)
 
-    def told_layout(self) -> Layout | None:
-        """The layout of the grid that the first clip was made as, where it tells."""
-        return next((kept.about()[0] for kept in self._clips.values()), None)
+    def told(self) -> tuple[Layout | None, str]:
+        """Layout and caption of the first clip, where it tells them."""
+        return next(iter(self._clips.values())).about()
 
     def choose(self, names: list[str]) -> None:
         """Leave out all other clips."""

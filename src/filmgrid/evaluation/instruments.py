@@ -25,7 +25,7 @@ WHERE = {
     "i3d": "i3d_torchscript.pt (StyleGAN-V) for fvd, or i3d_pretrained_400.pt (cd-fvd) for the "
     "other protocols",
     "videomae": "vit_g_hybrid_pt_1200e_ssv2_ft.pth (VideoMAE v2), or the Hub id of a VideoMAE",
-    "c3d": "the C3D of TGAN2's inception score",
+    "c3d": "the C3D of TGAN2's inception score, with mean2.npz beside it",
 }
 """Weights that nobody may fetch for you."""
 

@@ -148,6 +148,11 @@ def _measurable(
             raise ConfigError(f"{sentence}, or leave seams out.")
         notes.append(f"{sentence} to measure seams.")
         left_out.add("seams")
+    if any(metric.name == "clip-text" for metric in metrics) and not made.told()[1]:
+        raise ConfigError(
+            f"{made.names[0]} in {made.path} has no caption for clip-text. Write {made.names[0]}"
+            ".txt beside the clip, or a metadata.jsonl, or leave that metric out."
+        )
     metrics = [metric for metric in metrics if metric.name not in left_out]
     notes += check_partners(real, made, pairs, metrics)
     _check_counts(metrics, len(real), len(made), config)
@@ -164,7 +169,7 @@ def _measurable(
 
 def _layout(config: EvaluateConfig, made: ClipSet) -> Layout | None:
     """The layout that was named, or that the first made clip tells."""
-    return Layout.parse(config.layout) if config.layout else made.told_layout()
+    return Layout.parse(config.layout) if config.layout else made.told()[0]
 
 
 def _check_counts(
