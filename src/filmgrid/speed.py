@@ -6,7 +6,8 @@ import torch
 
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 
-SIDE = 1024
+SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
+"""Side of the square matrices that are multiplied, large enough to fill the device."""
 EFFICIENCY = {torch.float32: 0.35, torch.bfloat16: 0.2}
 """Share of the matrix peak that mini reaches while sampling one sequence on two CPU cores."""
 
@@ -26,12 +27,32 @@ def seconds_for(flops: float, device: Device, precision: Precision) -> float:
 
 def matrix_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Operations per second of a square matrix product: the median of five, after one."""
-    left, right = (torch.randn(SIDE, SIDE, device=device, dtype=dtype) for _ in range(2))
-    times: list[float] = []
-    for _ in range(6):
+    return sorted(matrix_rates(device, dtype, SIDE[device.type], 5))[2]
+
+
+def matrix_rates(device: torch.device, dtype: torch.dtype, side: int, count: int) -> list[float]:
+    """Operations per second of each of ``count`` square matrix products, after one more.
+
+    Args:
+        device: where they run.
+        dtype: of the matrices.
+        side: rows and columns of them.
+        count: products that are timed.
+    """
+    left, right = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
+    rates: list[float] = []
+    for _ in range(count + 1):
+        synchronize(device)
         started = time.perf_counter()
         torch.matmul(left, right)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - started)
-    return 2 * SIDE**3 / sorted(times[1:])[2]
+        synchronize(device)
+        rates.append(2 * side**3 / (time.perf_counter() - started))
+    return rates[1:]
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done all it was given, so that a clock means something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()

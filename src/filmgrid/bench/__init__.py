@@ -1,0 +1,1 @@
+"""Speed and memory of tasks and models, side by side in one run."""

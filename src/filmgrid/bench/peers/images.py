@@ -1,0 +1,171 @@
+"""FLUX.1 and FLUX.2-klein: image models, of the kind that grids are made with."""
+
+from collections.abc import Mapping
+
+from filmgrid.bench.config import ClipSize
+from filmgrid.bench.peers.encoders import clip_text, tiny_t5, xxl_t5
+from filmgrid.bench.peers.parts import Part
+from filmgrid.bench.peers.peer import Peer, Size, sequence_tokens
+
+SHIFTED = {"shift": 3.0, "use_dynamic_shifting": True}
+
+
+def _flux() -> Mapping[str, Part]:
+    return {
+        "transformer": Part("diffusers:FluxTransformer2DModel", {"guidance_embeds": True}),
+        "vae": Part(
+            "diffusers:AutoencoderKL",
+            {
+                "block_out_channels": (128, 256, 512, 512),
+                "down_block_types": ("DownEncoderBlock2D",) * 4,
+                "up_block_types": ("UpDecoderBlock2D",) * 4,
+                "layers_per_block": 2,
+                "latent_channels": 16,
+                "use_quant_conv": False,
+                "use_post_quant_conv": False,
+                "scaling_factor": 0.3611,
+                "shift_factor": 0.1159,
+            },
+        ),
+        "text_encoder": clip_text(),
+        "tokenizer": Part("filmgrid.bench.peers.text:clip_tokenizer", {"max_length": 77}),
+        "text_encoder_2": xxl_t5(),
+        "tokenizer_2": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 512}),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", SHIFTED),
+    }
+
+
+def _tiny_flux() -> Mapping[str, Part]:
+    return {
+        "transformer": Part(
+            "diffusers:FluxTransformer2DModel",
+            {
+                "in_channels": 16,
+                "num_layers": 2,
+                "num_single_layers": 2,
+                "attention_head_dim": 32,
+                "num_attention_heads": 2,
+                "joint_attention_dim": 32,
+                "pooled_projection_dim": 32,
+                "axes_dims_rope": (8, 12, 12),
+                "guidance_embeds": True,
+            },
+        ),
+        "vae": Part(
+            "diffusers:AutoencoderKL",
+            {
+                "block_out_channels": (16, 16, 16, 16),
+                "down_block_types": ("DownEncoderBlock2D",) * 4,
+                "up_block_types": ("UpDecoderBlock2D",) * 4,
+                "latent_channels": 4,
+                "norm_num_groups": 4,
+                "use_quant_conv": False,
+                "use_post_quant_conv": False,
+                "shift_factor": 0.1,
+            },
+        ),
+        "text_encoder": clip_text(width=32, depth=2, heads=2, hidden=64),
+        "tokenizer": Part("filmgrid.bench.peers.text:clip_tokenizer", {"max_length": 77}),
+        "text_encoder_2": tiny_t5(),
+        "tokenizer_2": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 32}),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", SHIFTED),
+    }
+
+
+def _klein() -> Mapping[str, Part]:
+    return {
+        "transformer": Part(
+            "diffusers:Flux2Transformer2DModel",
+            {
+                "num_layers": 5,
+                "num_single_layers": 20,
+                "num_attention_heads": 24,
+                "joint_attention_dim": 7680,
+                "guidance_embeds": False,
+            },
+        ),
+        "vae": Part("diffusers:AutoencoderKLFlux2"),
+        "text_encoder": Part(
+            "transformers:Qwen3ForCausalLM",
+            {
+                "hidden_size": 2560,
+                "intermediate_size": 9728,
+                "num_hidden_layers": 36,
+                "num_attention_heads": 32,
+                "num_key_value_heads": 8,
+                "head_dim": 128,
+                "vocab_size": 151936,
+                "tie_word_embeddings": True,
+            },
+            "transformers:Qwen3Config",
+        ),
+        "tokenizer": Part("filmgrid.bench.peers.text:chat_tokenizer", {"max_length": 512}),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", SHIFTED),
+    }
+
+
+def _tiny_klein() -> Mapping[str, Part]:
+    return {
+        "transformer": Part(
+            "diffusers:Flux2Transformer2DModel",
+            {
+                "in_channels": 16,
+                "num_layers": 1,
+                "num_single_layers": 2,
+                "attention_head_dim": 32,
+                "num_attention_heads": 2,
+                "joint_attention_dim": 64,
+                "axes_dims_rope": (8, 8, 8, 8),
+                "guidance_embeds": False,
+            },
+        ),
+        "vae": Part(
+            "diffusers:AutoencoderKLFlux2",
+            {
+                "block_out_channels": (16, 16, 16, 16),
+                "latent_channels": 4,
+                "norm_num_groups": 4,
+                "layers_per_block": 1,
+            },
+        ),
+        "text_encoder": Part(
+            "transformers:Qwen3ForCausalLM",
+            {
+                "hidden_size": 32,
+                "intermediate_size": 64,
+                "num_hidden_layers": 2,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "head_dim": 16,
+                "vocab_size": 128,
+                "tie_word_embeddings": True,
+            },
+            "transformers:Qwen3Config",
+        ),
+        "tokenizer": Part("filmgrid.bench.peers.text:chat_tokenizer", {"max_length": 32}),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", SHIFTED),
+    }
+
+
+FLUX = Peer(
+    pipeline="FluxPipeline",
+    source="FLUX.1-dev",
+    published=Size(_flux, ClipSize(1, 1024, 1024), 28),
+    tiny=Size(_tiny_flux, ClipSize(1, 128, 128), 2, {"max_sequence_length": 32}),
+    tokens=sequence_tokens,
+    has_frames=False,
+)
+
+FLUX2_KLEIN = Peer(
+    pipeline="Flux2KleinPipeline",
+    source="FLUX.2-klein-base-4B",
+    published=Size(_klein, ClipSize(1, 1024, 1024), 50),
+    tiny=Size(
+        _tiny_klein,
+        ClipSize(1, 128, 128),
+        2,
+        {"max_sequence_length": 32, "text_encoder_out_layers": (1, 2)},
+    ),
+    tokens=sequence_tokens,
+    has_frames=False,
+)
