@@ -67,6 +67,9 @@ class MetricResult(BaseModel):
     real: Interval | None = None
     """Of a clip by itself: the same of the real clips. Of distances: the floor, real clips against
     other real clips at the same n."""
+    paired: Interval | None = None
+    """Of a clip by itself, where every made clip has a real one of its name: made minus real, clip
+    by clip, which sees far smaller differences than the two means do."""
     full: Interval | None = None
     """Distances from all clips at equal n, as papers print them, where these are enough."""
     clips: dict[str, float] = {}
@@ -85,10 +88,12 @@ class MetricResult(BaseModel):
         """What the intervals say of made against real, without a claim where they overlap.
 
         For a distance: worse if it is above its floor. For a clip by itself: better or worse than
-        the real clips, or unlike them where neither way is better. Nothing where there is no
-        interval.
+        the real clips, or unlike them where neither way is better; by the paired difference where
+        there is one. Nothing where there is no interval.
         """
         made, real = self.made, self.real
+        if self.paired is not None and self.paired.low is not None:
+            made, real = self.paired, Interval(value=0, low=0, high=0, n=self.paired.n)
         if made is None or real is None or None in (made.low, made.high, real.low, real.high):
             return ""
         assert made.low is not None and made.high is not None
@@ -161,6 +166,8 @@ class Evaluation(BaseModel):
             real = "" if metric.real is None else str(metric.real)
             made = "not measured" if metric.made is None else str(metric.made)
             rows.append((metric.name, made, real, metric.verdict))
+            if metric.paired is not None:
+                rows.append(("  minus its real clip", str(metric.paired), "", ""))
             if metric.full is not None:
                 rows.append(("  from all clips", str(metric.full), "", ""))
         widths = [2 + max(len(row[column]) for row in rows) for column in range(3)]
