@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from pydantic import Field
 
+from filmgrid.bench.config import BenchConfig
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
@@ -148,9 +149,67 @@ class Evaluate(Words, EvaluateConfig):
     """Compare made clips with real ones, and say how much of each number is noise."""
 
     out: Path | None = None
-    """File to keep the evaluation in, .json, for filmgrid compare."""
+    """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
+    report: Path | None = None
+    """Report to write with pictures of the clips: .html in one file, or .md."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
+
+
+class Report(Words):
+    """Write the report of an evaluation: tables, plots and moving clips, worst ones first."""
+
+    evaluation: tyro.conf.Positional[Path]
+    """What filmgrid evaluate --out wrote."""
+    out: Path
+    """.html in one file, or .md with its pictures beside it."""
+
+
+class Metrics(Words):
+    """List the metrics of filmgrid evaluate: what each is and what it needs."""
+
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Protocol(Words):
+    """Evaluate as a paper did: say what to download and where to put it, check it, measure."""
+
+    name: tyro.conf.Positional[str] = ""
+    """Name of the protocol; without one, all are listed."""
+    data: Path | None = None
+    """Folder that holds the datasets, and trained weights in weights/."""
+    generated: Path | None = None
+    """Made clips; with them, what is there is measured."""
+    metrics: tuple[str, ...] = ()
+    """Measure these instead of the protocol's."""
+    frames: int | None = None
+    """Use so many frames instead of the protocol's."""
+    clips: int | None = None
+    """Use at most so many made clips instead of the protocol's."""
+    real_stride: int | None = None
+    """Frames of a real clip from one used frame to the next."""
+    real_list: Path | None = None
+    """Use only real clips that this file names, one a line, as trainlist01.txt of UCF-101."""
+    weights: tuple[str, ...] = ()
+    """NAME=PLACE of weights that do not lie in weights/ of the data folder; random:0 tries the way
+    without any."""
+    sha256: tuple[str, ...] = ()
+    """NAME=HEX: what the SHA-256 of a file of weights must be."""
+    repeats: int | None = None
+    """Random draws behind every distance and every real-vs-real floor."""
+    seed: int | None = None
+    """Of all random draws."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where networks run; auto is CUDA, else MPS, else the CPU."""
+    workers: int | None = None
+    """Threads that score clips; by default as many as there are cores."""
+    out: Path | None = None
+    """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
+    report: Path | None = None
+    """Report to write with pictures of the clips: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output; without made clips it has the prompts to make them."""
 
 
 class Compare(Words):
@@ -160,6 +219,22 @@ class Compare(Words):
     """Evaluation of the one run, from filmgrid evaluate --out."""
     second: tyro.conf.Positional[Path]
     """Evaluation of the other run, against the same real clips."""
+    report: Path | None = None
+    """Report to write: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Bench(Words, BenchConfig):
+    """Time and weigh tasks, models and pipelines of diffusers side by side in one run."""
+
+    subjects: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What is timed. Ours: MODEL:TASK[:LAYOUT], as mini:image or mini:extend:4x8. Pipelines of
+    diffusers: NAME=HUB_ID_OR_FOLDER, NAME=random or NAME=tiny, and @FRAMESxHEIGHTxWIDTH for another
+    size; NAME is flux, flux2-klein, cogvideox, animatediff, svd, ltx or wan. All are compared with
+    the first."""
+    out: Path | None = None
+    """File to keep the result in, .json."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 
@@ -177,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx"):
+    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         run(words)
@@ -344,15 +419,81 @@ def _evaluate(config: Evaluate) -> None:
     from filmgrid.commands import evaluate
 
     names = set(EvaluateConfig.model_fields)
-    told = evaluate(EvaluateConfig(**{name: getattr(config, name) for name in names}), config.out)
+    settings = EvaluateConfig(**{name: getattr(config, name) for name in names})
+    told = evaluate(settings, config.out, config.report)
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 
-def _compare(config: Compare) -> None:
-    from filmgrid.commands import compare, differences_in_words
+def _report(config: Report) -> None:
+    from filmgrid.evaluation.report import write_report
+    from filmgrid.evaluation.results import read_evaluation
 
-    told = compare(config.first, config.second)
-    print(json.dumps(told, indent=2) if config.json_output else differences_in_words(told))
+    print(write_report(read_evaluation(config.evaluation), config.out))
+
+
+def _metrics(config: Metrics) -> None:
+    from dataclasses import asdict
+
+    from filmgrid.evaluation.catalogue import CATALOGUE, in_words
+
+    listed = [asdict(metric) for metric in CATALOGUE.values()]
+    print(json.dumps(listed, indent=2) if config.json_output else in_words())
+
+
+def _protocol(config: Protocol) -> None:
+    from filmgrid.commands import evaluate
+    from filmgrid.evaluation.protocol_words import as_record, described, in_words
+    from filmgrid.evaluation.protocols import (
+        PROTOCOLS,
+        check_protocol,
+        find_protocol,
+        protocol_config,
+    )
+
+    if not config.name:
+        records = [as_record(each) for each in PROTOCOLS.values()]
+        print(json.dumps(records, indent=2) if config.json_output else in_words())
+        return
+    protocol = find_protocol(config.name)
+    if config.generated is not None:
+        if config.data is None:
+            raise ConfigError("Made clips are held against real ones. Name them with --data DIR.")
+        names = set(Protocol.model_fields) & set(EvaluateConfig.model_fields) - {"generated"}
+        asked = {name: getattr(config, name) for name in names}
+        settings = protocol_config(protocol, config.data, config.generated, **asked)
+        told = evaluate(settings, config.out, config.report)
+        print(told.model_dump_json(indent=2) if config.json_output else told.text())
+        return
+    if config.out or config.report:
+        raise ConfigError("Nothing is measured without made clips. Name them with --generated.")
+    state = None
+    if config.data is not None:
+        state = check_protocol(protocol, config.data, weights=config.weights, frames=config.frames)
+    if config.json_output:
+        print(json.dumps(as_record(protocol) | (state.as_record() if state else {}), indent=2))
+    else:
+        print(described(protocol, config.data or Path("DATA")))
+        print(f"\n{state.text()}" if state else "\nSee what is there with --data DIR.")
+    if state and not state.is_there:
+        raise SystemExit(2)
+
+
+def _compare(config: Compare) -> None:
+    from filmgrid.commands import compare
+
+    told = compare(config.first, config.second, config.report)
+    if config.json_output:
+        print(json.dumps([each.model_dump(mode="json") for each in told.values()], indent=2))
+    else:
+        print("\n".join(each.text() for each in told.values()))
+
+
+def _bench(config: Bench) -> None:
+    from filmgrid.bench.command import bench
+
+    names = set(BenchConfig.model_fields)
+    found = bench(BenchConfig(**{name: getattr(config, name) for name in names}), config.out)
+    print(found.model_dump_json(indent=2) if config.json_output else found.text())
 
 
 def _models(config: Models) -> None:
@@ -378,6 +519,10 @@ COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "pack": (Pack, _pack),
     "evaluate": (Evaluate, _evaluate),
     "compare": (Compare, _compare),
+    "report": (Report, _report),
+    "metrics": (Metrics, _metrics),
+    "protocol": (Protocol, _protocol),
+    "bench": (Bench, _bench),
     "models": (Models, _models),
 }
 DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -77,8 +78,36 @@ def probe(path: Path) -> MediaInfo:
     return MediaInfo(path, kind, first.shape[1], first.shape[0], num_frames, fps, codec, provenance)
 
 
+def count_frames(path: Path, names: str = "*") -> int:
+    """Number of frames, from what the file says of itself where it does, else by reading it.
+
+    Args:
+        path: file or folder.
+        names: pattern of the pictures of a folder that are its frames.
+
+    Raises:
+        MediaError: if it holds no frame that can be read.
+    """
+    images.check_exists(path)
+    kind = _kind(path)
+    if kind == "frames":
+        return len(_frame_files(path, names))
+    if kind == "video":
+        with videos.open_video(path) as (_, stream):
+            if stream.frames:
+                return stream.frames
+    if kind == "animation":
+        return animation_length(path, read_provenance(path))[0]
+    return sum(1 for _ in iter_frames(path))
+
+
 def iter_frames(
-    path: Path, *, start: int = 0, stop: int | None = None, stride: int = 1
+    path: Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    stride: int = 1,
+    names: str = "*",
 ) -> Iterator[ImageArray]:
     """Read frames one at a time from anything that holds some, in constant memory.
 
@@ -91,6 +120,7 @@ def iter_frames(
         start: index of the first frame, from 0.
         stop: index before which to stop, as in a Python slice; ``None`` reads to the end.
         stride: every how many frames one is taken, at least 1.
+        names: pattern of the pictures of a folder that are its frames, as ``left_*.png``.
 
     Raises:
         ConfigError: if ``start``, ``stop`` and ``stride`` select nothing.
@@ -104,14 +134,14 @@ def iter_frames(
     images.check_exists(path)
     wanted = range(start, sys.maxsize if stop is None else stop, stride)
     shape: tuple[int, ...] | None = None
-    with closing(_read(path, wanted)) as frames:
+    with closing(_read(path, wanted, names)) as frames:
         for place, frame in zip(wanted, frames, strict=False):
             shape = shape or frame.shape
             if frame.shape != shape:
                 raise MediaError(
-                    f"{path} mixes sizes: {_name(path, start)} is {shape[0]}x{shape[1]}, "
-                    f"{_name(path, place)} is {frame.shape[0]}x{frame.shape[1]}. Bring all frames "
-                    "of a sequence to one size first."
+                    f"{path} mixes sizes: {_name(path, start, names)} is {shape[0]}x{shape[1]}, "
+                    f"{_name(path, place, names)} is {frame.shape[0]}x{frame.shape[1]}. Bring all "
+                    "frames of a sequence to one size first."
                 )
             yield frame
     if shape is None:
@@ -122,12 +152,20 @@ def iter_frames(
         )
 
 
-def read_clip(path: Path, *, start: int = 0, stop: int | None = None, stride: int = 1) -> Clip:
+def read_clip(
+    path: Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    stride: int = 1,
+    names: str = "*",
+) -> Clip:
     """Read frames into memory; arguments and errors as :func:`iter_frames`.
 
     The clip's ``fps`` is the file's divided by ``stride``, so that it plays as fast as before.
     """
-    frames = np.stack(list(iter_frames(path, start=start, stop=stop, stride=stride)))
+    taken = iter_frames(path, start=start, stop=stop, stride=stride, names=names)
+    frames = np.stack(list(taken))
     fps = probe(path).fps
     return Clip(frames, fps / stride if fps else None, path)
 
@@ -206,11 +244,11 @@ def _kind(path: Path) -> Kind:
     return "animation" if told is not None and told.kind == "sequence" else "image"
 
 
-def _read(path: Path, wanted: range) -> Generator[ImageArray]:
+def _read(path: Path, wanted: range, names: str) -> Generator[ImageArray]:
     kind = _kind(path)
     told = None if kind == "image" else read_provenance(path)
     if kind == "frames":
-        for file in _frame_files(path)[wanted.start : wanted.stop : wanted.step]:
+        for file in _frame_files(path, names)[wanted.start : wanted.stop : wanted.step]:
             yield read_image(file)
     elif kind == "animation":
         yield from iter_animation(path, wanted, told)
@@ -225,18 +263,22 @@ def _read(path: Path, wanted: range) -> Generator[ImageArray]:
             yield frame[:height, :width]
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def _frame_files(folder: Path, names: str = "*") -> list[Path]:
     files = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in images.SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in images.SUFFIXES
+        and not path.name.startswith(".")
+        and fnmatchcase(path.name, names)
     ]
     if not files:
+        called = "" if names == "*" else f" called {names}"
         raise MediaError(
-            f"{folder} holds no pictures. Name a folder of PNG or JPEG frames, or a video file."
+            f"{folder} holds no pictures{called}. Name a folder of PNG or JPEG frames, or a video "
+            "file."
         )
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
-def _name(path: Path, index: int) -> str:
-    return _frame_files(path)[index].name if path.is_dir() else f"frame {index}"
+def _name(path: Path, index: int, names: str) -> str:
+    return _frame_files(path, names)[index].name if path.is_dir() else f"frame {index}"

@@ -12,13 +12,16 @@ from filmgrid.data.files import natural_key
 from filmgrid.data.fit import FitMode, fit_frames
 from filmgrid.data.images import SUFFIXES
 from filmgrid.data.manifest import MANIFEST, Split
-from filmgrid.data.media import read_clip, read_grid
+from filmgrid.data.media import count_frames, read_clip, read_grid
 from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.data.sequences import SequenceFolder
 from filmgrid.data.sources import Source, count_reasons, scan_sources
 from filmgrid.errors import DatasetError, MediaError, ShapeError
+from filmgrid.evaluation.selection import Selection, fitting, listed
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.types import FrameArray
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,14 @@ class Clip:
 class _Kept:
     """How one clip is read, and what is known of it beforehand."""
 
-    read: Callable[[], FrameArray]
+    read: Callable[[slice], FrameArray]
+    length: Callable[[], int]
     about: Callable[[], tuple[Layout | None, str]]
+
+
+def _whole(read: Callable[[], FrameArray], about: Callable[[], tuple[Layout | None, str]]) -> _Kept:
+    """A clip that can only be read as a whole."""
+    return _Kept(lambda wanted: read()[wanted], lambda: len(read()), about)
 
 
 class ClipSet:
@@ -61,11 +70,13 @@ class ClipSet:
     Args:
         path: where they are.
         split: side of a dataset.
-        frames: number of leading frames that are used; all by default.
+        frames: number of frames that are used, the first ones unless ``select`` says otherwise;
+            all by default.
         size: brings all frames to it.
         fit: how.
         layout: that clips were made as, where files do not tell.
         grids: whether every picture is a grid of that layout.
+        select: which clips, and which of their frames.
 
     Raises:
         DatasetError: if there is no clip, or two of one name.
@@ -81,9 +92,11 @@ class ClipSet:
         layout: Layout | None = None,
         *,
         grids: bool = False,
+        select: Selection = EVERYTHING,
     ) -> None:
         self.path, self.frames, self.size, self.layout = path, frames, size, layout
         self.fit: FitMode = fit
+        self.select = select
         self.notes: list[str] = []
         self._clips: dict[str, _Kept] = {}
         if (path / MANIFEST).is_file():
@@ -94,13 +107,30 @@ class ClipSet:
                     f"{path} is no dataset, so it has no split {split}. Leave --split out."
                 )
             self._add_files(path, layout if grids else None)
+        if not self._clips:
+            raise DatasetError(
+                f"No folder of pictures in {path} has any called {select.pictures}. Give another "
+                "pattern, or another folder."
+            )
+        if select.names is not None:
+            found = fitting(self.names, select.names, path)
+            self._clips = {name: self._clips[former] for name, former in found.items()}
+        if select.listed is not None:
+            named, sentence = listed(self.names, select.listed, path)
+            self.choose(named)
+            self.notes += [sentence] if sentence else []
+        if select.skip_short and frames is not None:
+            self._leave_out_short(frames)
 
     def _add_dataset(self, folder: SequenceFolder) -> None:
         for index, entry in enumerate(folder.entries):
             self._add(
                 entry.id,
-                lambda index=index: folder[index].frames,
-                lambda entry=entry: (entry.grid_layout, entry.caption),
+                _Kept(
+                    lambda wanted, index=index: folder[index].frames[wanted],
+                    lambda entry=entry: entry.grid_layout.num_cells,
+                    lambda entry=entry: (entry.grid_layout, entry.caption),
+                ),
             )
 
     def _add_files(self, path: Path, grid: Layout | None) -> None:
@@ -110,13 +140,15 @@ class ClipSet:
             prefix = _below(path, file).parent
             for name, read in inside.items():
                 told = (self.layout, "")
-                self._add((prefix / name).as_posix(), read, lambda told=told: told)
+                self._add((prefix / name).as_posix(), _whole(read, lambda told=told: told))
         for file in grids:
             name = _below(path, file).with_suffix("").as_posix()
             self._add(
                 name,
-                lambda file=file: read_grid(file, grid).frames,
-                lambda file=file: self._told(file, None, None),
+                _whole(
+                    lambda file=file: read_grid(file, grid).frames,
+                    lambda file=file: self._told(file, None, None),
+                ),
             )
         try:
             scan = scan_sources([path])
@@ -130,15 +162,30 @@ class ClipSet:
             if source.kind == "frames" and any(file.parent == source.path for file in grids):
                 continue
             relative = Path(source.relative)
-            relative = relative if source.kind == "frames" else relative.with_suffix("")
+            if source.kind != "frames":
+                relative = relative.with_suffix("")
+            elif not self.select.has_pictures(source.path):
+                continue
             self._add(
                 relative.as_posix(),
-                lambda at=source.path: read_clip(at, stop=self.frames).frames,
-                lambda source=source: self._told(source.path, captions, source),
+                _Kept(
+                    lambda wanted, at=source.path: self._frames_of(at, wanted),
+                    lambda at=source.path: count_frames(at, self.select.pictures),
+                    lambda source=source: self._told(source.path, captions, source),
+                ),
             )
         skipped = [item for item in scan.skipped if item.path not in used]
         if skipped:
             self.notes.append(f"In {path}, left out: {'; '.join(count_reasons(skipped))}.")
+
+    def _frames_of(self, path: Path, wanted: slice) -> FrameArray:
+        return read_clip(
+            path,
+            start=wanted.start,
+            stop=wanted.stop,
+            stride=wanted.step,
+            names=self.select.pictures,
+        ).frames
 
     def _told(
         self, path: Path, captions: Captions | None, source: Source | None
@@ -178,33 +225,53 @@ class ClipSet:
             MediaError: if it cannot be read.
         """
         kept = self._clips[name]
-        frames = kept.read()
+        frames = kept.read(self.select.taken(name, self.frames, kept.length))
         if self.frames is not None and len(frames) < self.frames:
+            every = f" of every {self.select.stride}" if self.select.stride > 1 else ""
             raise ShapeError(
-                f"{name} in {self.path} has {len(frames)} frames, and {self.frames} are asked for. "
-                f"Use --frames {len(frames)}, or leave that clip out."
+                f"{name} in {self.path} has {len(frames)} frames{every}, and {self.frames} are "
+                f"asked for. Use --frames {len(frames)}, or leave that clip out."
             )
-        frames = frames[: self.frames]
         if self.size is not None:
             frames = fit_frames(frames, self.size, self.fit)
         layout, caption = kept.about()
         return Clip(name, np.ascontiguousarray(frames), layout, caption)
 
+    def num_frames(self, name: str) -> int:
+        """Number of frames of one clip as it lies there, however many of them are used."""
+        return self._clips[name].length()
+
+    def _leave_out_short(self, frames: int) -> None:
+        """Drop clips with too few frames.
+
+        Raises:
+            DatasetError: if that leaves none.
+        """
+        needed = self.select.needed(frames)
+        lengths = {name: kept.length() for name, kept in self._clips.items()}
+        enough = [name for name, length in lengths.items() if length >= needed]
+        if not enough:
+            raise DatasetError(
+                f"All {len(lengths)} clips of {self.path} have fewer than {needed} frames, the "
+                f"longest {max(lengths.values())}. Use fewer --frames, or longer clips."
+            )
+        if len(enough) < len(lengths):
+            self.notes.append(
+                f"{len(lengths) - len(enough)} of {len(lengths)} clips of {self.path} have fewer "
+                f"than {needed} frames and are left out."
+            )
+            self.choose(enough)
+
     def __iter__(self) -> Iterator[Clip]:
         """Read all, in order."""
         return (self[name] for name in self._clips)
 
-    def _add(
-        self,
-        name: str,
-        read: Callable[[], FrameArray],
-        about: Callable[[], tuple[Layout | None, str]],
-    ) -> None:
+    def _add(self, name: str, kept: _Kept) -> None:
         if name in self._clips:
             raise DatasetError(
                 f"{self.path} holds two clips called {name}. Give each a name of its own."
             )
-        self._clips[name] = _Kept(read, about)
+        self._clips[name] = kept
 
 
 def partners(real: ClipSet, made: ClipSet) -> dict[str, str]:

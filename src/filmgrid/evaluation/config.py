@@ -14,6 +14,7 @@ from filmgrid.evaluation.catalogue import (
     companion,
     find_metric,
 )
+from filmgrid.evaluation.selection import Start
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.settings import Settings
 
@@ -33,9 +34,26 @@ class EvaluateConfig(Settings):
     """Names of metrics; all-offline stands for all that need no downloaded weights. filmgrid
     metrics explains each."""
     frames: int | None = Field(default=None, ge=1)
-    """Use the first so many frames of each clip; by default all."""
+    """Use so many frames of each clip, the first ones unless --start says otherwise; by default
+    all."""
+    start: Start = "first"
+    """Where --frames of a longer clip are taken; random draws by the seed and the clip's name."""
     clips: int | None = Field(default=None, ge=2)
     """Use so many clips of each side, chosen by the seed; by default all."""
+    real_clips: int | None = Field(default=None, ge=2)
+    """Use at most so many real clips; by default --clips. With twice as many as made ones, the
+    floor is measured at the number of made clips."""
+    real_stride: int = Field(default=1, ge=1)
+    """Frames of a real clip from one used frame to the next; made clips are used as they are."""
+    real_names: str | None = None
+    """Use only real clips whose names fit this pattern with one *, as */images; what the * stands
+    for is then the name."""
+    real_pictures: str = "*"
+    """Pattern of the pictures in a folder of the real clips that are its frames."""
+    real_list: Path | None = None
+    """Use only real clips that this file names, one a line."""
+    skip_short: bool = False
+    """Leave real clips with too few frames out, and say how many, instead of refusing them."""
     size: str | None = None
     """Bring all frames to this size first: 64, or HEIGHTxWIDTH. Without it, sizes must agree."""
     fit: Literal["crop", "pad", "resize"] = "resize"
@@ -69,6 +87,8 @@ class EvaluateConfig(Settings):
     """Where networks run; auto is CUDA, else MPS, else the CPU."""
     workers: int | None = Field(default=None, ge=1)
     """Threads that score clips; by default as many as there are cores."""
+    notes: tuple[str, ...] = ()
+    """Sentences to keep with the result."""
 
     @field_validator("metrics")
     @classmethod
@@ -87,6 +107,13 @@ class EvaluateConfig(Settings):
     @classmethod
     def _layout_can_be_read(cls, value: str | None) -> str | None:
         return None if value is None else str(Layout.parse(value))
+
+    @field_validator("real_names")
+    @classmethod
+    def _pattern_has_one_star(cls, value: str | None) -> str | None:
+        if value is not None and value.count("*") != 1:
+            raise ValueError(f"{value!r} needs exactly one *, which stands for the name.")
+        return value
 
     @field_validator("kept")
     @classmethod
@@ -114,6 +141,8 @@ class EvaluateConfig(Settings):
     def _what_is_needed_is_told(self) -> "EvaluateConfig":
         if self.grids and self.layout is None:
             raise ValueError("pictures can be read as grids only with their --layout, as 4x4.")
+        if self.frames is None and (self.start != "first" or self.skip_short):
+            raise ValueError("start and skip_short need the number of --frames that are used.")
         if "kept" in self.metrics and not self.kept:
             raise ValueError("the metric kept needs the frames that had to stay, as --kept 0 15.")
         return self

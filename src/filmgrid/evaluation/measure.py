@@ -5,6 +5,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from filmgrid.evaluation.instruments import Instruments
 from filmgrid.evaluation.passes import Progress, Side, check_partners, measure_clips
 from filmgrid.evaluation.results import ClipSetFacts, Evaluation, Interval, MetricResult
 from filmgrid.evaluation.scores import Context
+from filmgrid.evaluation.selection import Selection
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.metrics.floors import FVD_SAMPLE, at_sample_size, check_fvd_sample, real_floor
 from filmgrid.metrics.frechet import frechet_distance
@@ -29,6 +31,8 @@ Distance = Callable[[np.ndarray, np.ndarray], float]
 
 LEAST_CLIPS = 4
 """Clips on the real side from which on there is a floor: two against two others."""
+PIXELS = {"frames", "start", "real_stride", "size", "fit", "kept", "layout"}
+"""Settings that decide which pixels are looked at."""
 SPLITS = 10
 """Of the inception score, as published."""
 
@@ -48,15 +52,15 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
         MediaError: if a clip cannot be read.
     """
     started = time.perf_counter()
-    sides = _sets(config)
-    real, made = (side.clips for side in sides)
+    real, made = clip_sets(config)
+    sides = Side(real), Side(made)
     pairs = partners(real, made)
     metrics, notes = _measurable(config, real, made, pairs)
     layout = _layout(config, made)
     instruments = Instruments.load((name for m in metrics for name in m.instruments), config)
     context = Context(instruments, layout, config.kept)
     measure_clips(sides, pairs, metrics, context, config.workers, on_progress)
-    results = [_result(metric, sides, instruments, config) for metric in metrics]
+    results = [_result(metric, sides, pairs, instruments, config) for metric in metrics]
     statements = [instruments.statement(name) for m in metrics for name in m.instruments]
     used = {statement.fingerprint: statement for statement in statements}
     return Evaluation(
@@ -68,7 +72,13 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
         instruments=used,
         preprocessing=_preprocessing(config, list(used)),
         pairs=pairs,
-        notes=[*real.notes, *made.notes, *notes, *(n for side in sides for n in _lengths(side))],
+        notes=[
+            *config.notes,
+            *real.notes,
+            *made.notes,
+            *notes,
+            *(n for side in sides for n in _lengths(side)),
+        ],
         versions=current_versions(),
         seconds=round(time.perf_counter() - started, 2),
     )
@@ -94,22 +104,49 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _sets(config: EvaluateConfig) -> tuple[Side, Side]:
+def clip_sets(config: EvaluateConfig) -> tuple[ClipSet, ClipSet]:
+    """The real and the made clips that an evaluation looks at.
+
+    Raises:
+        DatasetError: if one side has no clips.
+        ConfigError: if it has fewer than are asked for.
+    """
     size = None if config.size is None else CellSize.parse(config.size)
     layout = None if config.layout is None else Layout.parse(config.layout)
+    asked = Selection(start=config.start, seed=config.seed)
+    asked_of_real = replace(
+        asked,
+        stride=config.real_stride,
+        names=config.real_names,
+        pictures=config.real_pictures,
+        listed=config.real_list,
+        skip_short=config.skip_short,
+    )
     real, made = (
         ClipSet(
-            path, config.split, config.frames, size, config.fit, layout, grids=config.grids
+            path,
+            config.split,
+            config.frames,
+            size,
+            config.fit,
+            layout,
+            grids=config.grids,
+            select=select,
         )
-        for path in (config.real, config.generated)
+        for path, select in ((config.real, asked_of_real), (config.generated, asked))
     )
     if config.clips is not None:
         made.choose(_drawn(made, made.names, config.clips, config.seed))
-        shared = [name for name in real.names if name in set(made.names)]
-        others = [name for name in real.names if name not in set(shared)]
-        left = config.clips - len(shared)
+    count = config.clips
+    if config.real_clips is not None:
+        count = min(config.real_clips, len(real))
+    if count is not None:
+        known = set(made.names)
+        shared = [name for name in real.names if name in known]
+        others = [name for name in real.names if name not in known]
+        left = max(0, count - len(shared))
         real.choose([*shared, *_drawn(real, others, left, config.seed)])
-    return Side(real), Side(made)
+    return real, made
 
 
 def _drawn(clips: ClipSet, names: list[str], count: int, seed: int) -> list[str]:
@@ -199,7 +236,11 @@ def _is_unbiased(name: str) -> bool:
 
 
 def _result(
-    metric: Metric, sides: tuple[Side, Side], instruments: Instruments, config: EvaluateConfig
+    metric: Metric,
+    sides: tuple[Side, Side],
+    pairs: dict[str, str],
+    instruments: Instruments,
+    config: EvaluateConfig,
 ) -> MetricResult:
     facts: dict[str, Any] = metric_facts(metric, instruments)
     if metric.kind == "distance":
@@ -218,6 +259,7 @@ def _result(
         **facts,
         made=_mean(clips, config) if clips else None,
         real=_mean(usual, config) if usual else None,
+        paired=_paired(clips, usual, pairs, config),
         clips=clips,
         real_clips=usual,
     )
@@ -305,6 +347,19 @@ def _mean(scores: dict[str, float], config: EvaluateConfig) -> Interval:
     return Interval.of(bootstrap_mean(values, level=config.level, seed=config.seed))
 
 
+def _paired(
+    clips: dict[str, float],
+    usual: dict[str, float],
+    pairs: dict[str, str],
+    config: EvaluateConfig,
+) -> Interval | None:
+    """Made minus real, clip by clip, where every made clip has a real one and there are several."""
+    if len(clips) < 2 or any(pairs.get(name) not in usual for name in clips):
+        return None
+    steps = {name: score - usual[pairs[name]] for name, score in clips.items()}
+    return _mean(steps, config) if np.isfinite(list(steps.values())).all() else None
+
+
 def _facts(side: Side) -> ClipSetFacts:
     lengths = sorted({shape[0] for shape in side.shapes.values()})
     sizes = sorted({CellSize(*shape[1:]) for shape in side.shapes.values()})
@@ -329,6 +384,6 @@ def _lengths(side: Side) -> list[str]:
 
 def _preprocessing(config: EvaluateConfig, fingerprints: list[str]) -> str:
     """SHA-256 over what decides which pixels are looked at, and with what."""
-    facts = config.model_dump(mode="json", include={"frames", "size", "fit", "kept", "layout"})
+    facts = config.model_dump(mode="json", include=PIXELS)
     facts["instruments"] = sorted(fingerprints)
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
