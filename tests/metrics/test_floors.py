@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 
 from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.metrics.floors import at_sample_size, check_fvd_sample, real_floor
+from filmgrid.metrics.floors import (
+    at_sample_size,
+    check_fvd_sample,
+    from_halves,
+    real_floor,
+)
 from filmgrid.metrics.frechet import frechet_distance
 from filmgrid.metrics.kernel import polynomial_mmd
 
@@ -39,8 +44,8 @@ def test_made_clips_as_good_as_real_ones_are_at_the_floor_and_others_are_not():
     real, good, bad = normal(0, 200, 6), normal(1, 200, 6), normal(2, 200, 6) * 1.5
     for distance in (frechet_distance, polynomial_mmd):
         floor = real_floor(distance, real, 80).estimate
-        near, _ = at_sample_size(distance, real, good, 80)
-        far, _ = at_sample_size(distance, real, bad, 80)
+        near = at_sample_size(distance, real, good, 80).estimate
+        far = at_sample_size(distance, real, bad, 80).estimate
         assert floor.low < near.value < 2 * floor.high < far.low
         assert near.n == 80
 
@@ -53,22 +58,34 @@ def test_intervals_cover_the_mean_distance_of_so_many_clips():
         truth = np.mean([distance(real[:60], made) for real, made in map(draw, range(1000, 1400))])
         covered = 0
         for seed in range(60):
-            found, _ = at_sample_size(distance, *draw(seed), 60)
+            found = at_sample_size(distance, *draw(seed), 60).estimate
             covered += found.low <= truth <= found.high
         assert covered >= 53  # 57 of 60 are meant to; fewer than 53 have a chance of 1 in 60
 
 
 def test_two_runs_draw_the_same_clips():
     real, made = normal(0, 60, 4), normal(1, 30, 4)
-    _, first = at_sample_size(frechet_distance, real, made, 30, seed=5)
-    _, moved = at_sample_size(frechet_distance, real + 3, made + 3, 30, seed=5)
-    np.testing.assert_allclose(first, moved, rtol=1e-9)
+    first = at_sample_size(frechet_distance, real, made, 30, seed=5)
+    moved = at_sample_size(frechet_distance, real + 3, made + 3, 30, seed=5)
+    np.testing.assert_allclose(first.draws, moved.draws, rtol=1e-9)
+    np.testing.assert_allclose(first.halves, moved.halves, rtol=1e-9)
+
+
+def test_equally_good_runs_are_rarely_called_different():
+    alarms = 0
+    for seed in range(40):
+        real, first, second = (normal(10 * seed + part, 40, 4) for part in range(3))
+        one, two = (at_sample_size(polynomial_mmd, real, made, 20) for made in (first, second))
+        halves = two.halves - one.halves
+        found = from_halves((two.draws - one.draws).mean(), halves, 20, 0.95)
+        alarms += not found.low <= 0 <= found.high
+    assert alarms <= 5
 
 
 def test_two_clips_have_a_distance_without_an_interval():
-    found, draws = at_sample_size(frechet_distance, normal(0, 4, 3), normal(1, 2, 3), 2)
-    assert np.isfinite(found.value) and np.isfinite(draws).all()
-    assert np.isnan(found.low) and np.isnan(found.high)
+    found = at_sample_size(frechet_distance, normal(0, 4, 3), normal(1, 2, 3), 2)
+    assert np.isfinite(found.estimate.value) and np.isfinite(found.draws).all()
+    assert np.isnan(found.estimate.low) and len(found.halves) == 0
 
 
 def test_a_frechet_distance_of_few_clips_is_refused_without_its_floor():

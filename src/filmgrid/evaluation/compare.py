@@ -5,8 +5,8 @@ from pydantic import BaseModel
 
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.results import RECORD, Evaluation, Interval, MetricResult
+from filmgrid.metrics.floors import from_halves
 from filmgrid.metrics.paired import paired_difference
-from filmgrid.metrics.statistics import spread
 
 
 class Difference(BaseModel):
@@ -55,8 +55,8 @@ def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, Difference]
 
     Scores of clips are compared clip by clip (see ``filmgrid.metrics.paired``). Distances between
     sets are compared draw by draw: both runs drew the same real clips and made clips of the same
-    numbers, so that what they share cancels; their range says how far the difference hangs on
-    which clips are drawn, and has no p-value.
+    numbers, so that what they share cancels. The interval is from the differences between halves
+    of the draws, as that of each distance is; there is no p-value.
 
     Raises:
         ConfigError: if they have no metric in common, or were held against other real clips.
@@ -90,7 +90,6 @@ def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, Difference]
 
 def _difference(one: MetricResult, other: MetricResult) -> Difference | None:
     assert one.made is not None and other.made is not None
-    means = {"first": one.made.value, "second": other.made.value}
     if one.clips and other.clips:
         scores, left = _finite(one.clips, other.clips)
         if len(scores[0]) < 2:
@@ -103,23 +102,22 @@ def _difference(one: MetricResult, other: MetricResult) -> Difference | None:
             share_better=pair.share_better,
             p_value=pair.p_value,
             note=f"{left} clips with an infinite score left out" if left else "",
-            **means,
+            first=one.made.value,
+            second=other.made.value,
         )
     if not one.draws or len(one.draws) != len(other.draws) or one.made.n != other.made.n:
         return None
     steps = np.array(other.draws) - np.array(one.draws)
-    level = one.made.level or 0.95
-    low, high = spread(steps, level)
+    halves = np.array(other.halves) - np.array(one.halves)
+    estimate = from_halves(steps.mean(), halves, one.made.n, one.made.level or 0.95)
     better = steps < 0 if one.better == "lower" else steps > 0
     return Difference(
         name=one.name,
         better=one.better,
-        difference=Interval(
-            value=float(steps.mean()), low=low, high=high, n=one.made.n, level=level
-        ),
+        difference=Interval.of(estimate),
         share_better=float(better.mean()),
-        note="range over the draws",
-        **means,
+        first=one.made.value,
+        second=other.made.value,
     )
 
 

@@ -299,18 +299,19 @@ def _distance(
     draws: dict[str, Any] = config.model_dump(include={"repeats", "level", "seed"})
     whole = min(len(one), len(other))
     used = min(len(other), len(one) // 2) if config.floor else whole
-    estimate, values = at_sample_size(statistic, one, other, used, **draws)
+    found = at_sample_size(statistic, one, other, used, **draws)
     floor = full = None
     if config.floor:
         floor = Interval.of(real_floor(statistic, one, used, **draws).estimate)
     if config.floor and whole > used and (whole >= FVD_SAMPLE or _is_unbiased(metric.name)):
-        full = Interval.of(at_sample_size(statistic, one, other, whole, **draws)[0])
+        full = Interval.of(at_sample_size(statistic, one, other, whole, **draws).estimate)
     return MetricResult(
         **facts,
-        made=Interval.of(estimate),
+        made=Interval.of(found.estimate),
         real=floor,
         full=full,
-        draws=[float(value) for value in values],
+        draws=found.draws.tolist(),
+        halves=found.halves.tolist(),
     )
 
 

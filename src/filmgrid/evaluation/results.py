@@ -78,6 +78,8 @@ class MetricResult(BaseModel):
     """Score of each real clip by itself."""
     draws: list[float] = []
     """Distances behind ``made``: two runs against the same real clips draw the same ones."""
+    halves: list[float] = []
+    """Distances between halves of these draws, whose spread the interval is from."""
     features: str = ""
     """Fingerprint of what it was measured with; see ``instruments`` of the evaluation."""
     note: str = ""

@@ -45,6 +45,18 @@ class RealFloor:
         return self.n == self.asked
 
 
+@dataclass(frozen=True, slots=True)
+class SampledDistance:
+    """A distance between n real and n made clips."""
+
+    estimate: Estimate
+    """Mean over the draws with its interval, which below 4 clips is empty (NaN)."""
+    draws: Float64[np.ndarray, " draws"]
+    """Distances behind the mean."""
+    halves: Float64[np.ndarray, " draws"]
+    """Distances between halves of the same draws, whose spread the interval is from."""
+
+
 def real_floor(
     statistic: Statistic,
     real: Sample,
@@ -94,7 +106,7 @@ def at_sample_size(
     repeats: int = 20,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[Estimate, Float64[np.ndarray, " draws"]]:
+) -> SampledDistance:
     """Measure the distance between random samples of n real and n made clips.
 
     The neighbour of :func:`real_floor`: a biased distance may be held against its floor, or
@@ -114,9 +126,6 @@ def at_sample_size(
         level: between 0 and 1.
         seed: of the draws.
 
-    Returns:
-        The mean over the draws with its interval, which below 4 clips is empty (NaN); the draws.
-
     Raises:
         ShapeError: if there are fewer than n clips.
         ConfigError: if n, repeats or level make no sense.
@@ -130,11 +139,18 @@ def at_sample_size(
         values.append(statistic(one, other))
         if n >= 4:
             halves.append(statistic(one[: n // 2], other[: n // 2]))
+    estimate = from_halves(np.mean(values), np.array(halves), n, level)
+    return SampledDistance(estimate, np.array(values), np.array(halves))
+
+
+def from_halves(
+    value: float | np.floating, halves: Float64[np.ndarray, " draws"], n: int, level: float
+) -> Estimate:
+    """A value with the interval that its spread over half-samples gives; NaN without halves."""
     reach = float("nan")
-    if halves:
+    if len(halves):
         reach = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(halves, ddof=1))
-    mean = float(np.mean(values))
-    return Estimate(mean, mean - reach, mean + reach, n, level), np.array(values)
+    return Estimate(float(value), float(value) - reach, float(value) + reach, n, level)
 
 
 def check_fvd_sample(
