@@ -189,9 +189,11 @@ def test_small_layouts_come_first_where_asked_and_fill_the_batch(tmp_path):
     batches = Batches(config, open_sources(config), processes=2)
     sizes = [(str(batches[number].layout), len(batches[number].frames)) for number in range(16)]
     assert sizes == [("1x1", 12)] * 8 + [("2x2", 3)] * 8
-    assert np.median(batches[0].sigma) < np.median(
-        np.concatenate([batches[n].sigma for n in (9, 10)])
+    single, grids = (
+        np.concatenate([batches[n].sigma[:, 0] for n in numbers])
+        for numbers in (range(8), range(8, 16))
     )
+    assert np.median(single) < np.median(grids)
 
 
 def test_layouts_that_leave_a_part_of_the_training_out_are_refused(tmp_path):
