@@ -155,7 +155,8 @@ def _open(data: Data, config: TrainConfig, *, held_out: bool) -> ExampleSource:
     if isinstance(data, ShapesData):
         return ShapesWorld()
     if isinstance(data, WorldData):
-        return World("held_out" if held_out and data.split == "train" else data.split)
+        split = "held_out" if held_out and data.split == "train" else data.split
+        return World(split, data.turntables, data.turntable_frames)
     chosen = FolderExamples(data.folder, data.split, config.cell_size)
     if held_out and chosen.has_held_out:
         return FolderExamples(data.folder, "held_out", config.cell_size)

@@ -27,6 +27,11 @@ class WorldData(Settings):
     kind: Literal["world"] = "world"
     split: Literal["train", "held_out", "all"] = "train"
     """train leaves out the combinations that are held out to measure on."""
+    turntables: float = Field(default=0.5, ge=0, le=1)
+    """Share of turntables among single images, and among sequences of the lengths that have any;
+    the others are scenes of flat things."""
+    turntable_frames: tuple[int, ...] = (24,)
+    """Lengths of the sequences that may be turntables; single images always may."""
     weight: float = Field(default=1.0, gt=0)
     """How often this source is drawn, relative to the others."""
     augment: AugmentConfig = AugmentConfig()

@@ -14,23 +14,25 @@ from filmgrid.data.world.words import EDGES
 
 SIZE_SHARE, SPEED_SHARE, BACKGROUND_SHARE = 0.6, 0.8, 0.85
 """How often a caption says them."""
+SHORT = 3
+"""Ways to say a motion, from the first, that leave room for a second thing."""
 
 
 def say_motion(scene: MotionScene, rng: np.random.Generator) -> str:
     """The scene in words; ``rng`` chooses them, and what is left unsaid."""
-    where = _choose(rng, _places(scene.background)) if rng.random() < BACKGROUND_SHARE else ""
+    where = choose(rng, _places(scene.background)) if rng.random() < BACKGROUND_SHARE else ""
     single = len(scene.things) == 1
     sized = rng.random() < SIZE_SHARE and (single or _passes(scene))
     named = [name_of(thing, sized) for thing in scene.things]
     if _passes(scene):
-        said = _choose(rng, _passing_phrases(scene.things[0].motion, *named))
+        said = choose(rng, _passing_phrases(scene.things[0].motion, *named))
     else:
         paced = rng.random() < SPEED_SHARE
         said = " and ".join(
-            _choose(rng, _phrases(thing.motion, name, paced))
+            choose(rng, _phrases(thing.motion, name, paced)[: None if single else SHORT])
             for thing, name in zip(scene.things, named, strict=True)
         )
-    return f"{said} {where}".strip()
+    return vary_turn(f"{said} {where}".strip(), rng)
 
 
 def full_caption(scene: MotionScene) -> str:
@@ -51,7 +53,7 @@ def say_still(scene: MotionScene, rng: np.random.Generator) -> str:
     """One image of the scene, without what only time shows."""
     sized = rng.random() < SIZE_SHARE and len(scene.things) == 1
     said = " and ".join(name_of(thing, sized) for thing in scene.things)
-    where = _choose(rng, _places(scene.background)) if rng.random() < BACKGROUND_SHARE else ""
+    where = choose(rng, _places(scene.background)) if rng.random() < BACKGROUND_SHARE else ""
     return f"{said} {where}".strip()
 
 
@@ -59,6 +61,11 @@ def name_of(thing: Thing, sized: bool) -> str:
     """Such as ``a small red star``."""
     words = [thing.size] if sized and thing.size else []
     return with_article(" ".join([*words, thing.colour, thing.shape]))
+
+
+def vary_turn(said: str, rng: np.random.Generator) -> str:
+    """Half of those who say anticlockwise say counterclockwise."""
+    return said.replace("anticlockwise", "counterclockwise") if rng.random() < 0.5 else said
 
 
 def with_article(words: str) -> str:
@@ -139,5 +146,6 @@ def _places(background: str) -> list[str]:
     return [f"on a {background} background", f"against a {background} background"]
 
 
-def _choose(rng: np.random.Generator, ways: Sequence[str]) -> str:
+def choose(rng: np.random.Generator, ways: Sequence[str]) -> str:
+    """One of the ways to say it."""
     return ways[int(rng.integers(len(ways)))]

@@ -19,7 +19,7 @@ COLOURS: dict[str, tuple[int, int, int]] = {
 """8-bit sRGB. Under soft shading brown still differs from orange, by its saturation."""
 
 PLAIN_BACKGROUNDS: dict[str, tuple[int, int, int]] = {
-    "black": (12, 12, 14),
+    "black": (0, 0, 0),
     "grey": (115, 118, 125),
     "navy": (25, 35, 90),
 }
