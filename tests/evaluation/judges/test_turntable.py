@@ -6,7 +6,12 @@ from filmgrid.data.world.shoot import shoot_turntables
 from filmgrid.data.world.turntables import Turntable, draw_turntable
 from filmgrid.evaluation.judges.blur import blurred
 from filmgrid.evaluation.judges.silhouettes import hull_overlap, mean_overlap, turntable_hull
-from filmgrid.evaluation.judges.turntable import compare_turntable, judge_still, judge_turntable
+from filmgrid.evaluation.judges.turntable import (
+    compare_turntable,
+    judge_still,
+    judge_turntable,
+    kept_views,
+)
 from filmgrid.grid.spec import CellSize
 
 CELL = CellSize(64, 64)
@@ -51,6 +56,14 @@ def test_stills_are_read_from_any_side():
         scene, frame = scene_and_frames(seed, 1)
         wrong += judge_still(frame) != (scene.kind, scene.colours)
     assert wrong <= 1
+
+
+def test_views_keep_kind_and_colours_until_one_is_painted_over():
+    scene = Turntable("mug", ("white", "red"))
+    frames = shoot_turntables([scene], 24, CELL)[0].numpy()
+    assert kept_views(scene, frames) == 1
+    other = shoot_turntables([Turntable("mug", ("green", "red"))], 24, CELL)[0].numpy()
+    assert kept_views(scene, np.concatenate([frames[:6], other[6:]])) <= 0.6
 
 
 def test_the_hull_explains_real_silhouettes_and_not_those_of_a_broken_turn():

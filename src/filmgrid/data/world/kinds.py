@@ -442,7 +442,7 @@ KINDS: dict[str, Kind] = {
     "fish": Kind("fins", _fish, plural=True),
     "train": Kind("cab", _train),
     "guitar": Kind("neck", _guitar),
-    "bed": Kind("frame", _bed),
+    "bed": Kind("frame", _bed, blind_degrees=180),
     "bicycle": Kind("wheels", _bicycle, plural=True),
     "helicopter": Kind("rotor", _helicopter),
     "camera": Kind("lens", _camera),

@@ -49,7 +49,7 @@ def shoot_turntables(
     """Render every frame of every thing, on black.
 
     Args:
-        scenes: at least one; about one is fastest on a CPU, and hundreds on a GPU.
+        scenes: at least one; one at a time is as fast as any number on a CPU.
         num_frames: frames in a full turn, at least 1.
         cell: height and width of a frame in pixels.
         device: where to render, and where the frames are returned.

@@ -60,6 +60,11 @@ class Turntable:
         around = turntable_cameras(num_frames, step_degrees=step)
         return _turned(self.first_degrees) @ around
 
+    def degrees(self, num_frames: int) -> Float[np.ndarray, " n"]:
+        """How far the thing has turned clockwise in every frame, in [0, 360)."""
+        step = TURNS[self.turn] * 360 / num_frames
+        return (self.first_degrees + step * np.arange(num_frames)) % 360
+
     def poses(self, num_frames: int) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
         """Size, and height above the usual place in world units, in every frame."""
         done = np.arange(num_frames) / max(1, num_frames - 1)
@@ -84,16 +89,22 @@ def draw_turntable(rng: np.random.Generator, num_frames: int) -> Turntable:
     size = rng.uniform(0.74, 0.8) if act == "hopping" else rng.uniform(0.92, 1)
     degrees = 0.0
     if num_frames == 1:
-        act, degrees = ACTS[0], _visible_degrees(rng, KINDS[kind].blind_degrees)
+        act, degrees = ACTS[0], _visible_degrees(rng, kind)
     colours = str(first), str(second)
     return Turntable(kind, colours, turn, act, float(width), float(height), float(size), degrees)
 
 
-def _visible_degrees(rng: np.random.Generator, blind: float | None) -> float:
+def hides_a_colour(kind: str, degrees: float) -> bool:
+    """Whether one of the colours is hardly seen when the thing has turned so far."""
+    blind = KINDS[kind].blind_degrees
+    return blind is not None and abs((degrees - blind + 180) % 360 - 180) <= BLIND_REACH
+
+
+def _visible_degrees(rng: np.random.Generator, kind: str) -> float:
     """One of 24 sides, but none near the one that hides a colour."""
     while True:
         degrees = 15.0 * int(rng.integers(24))
-        if blind is None or abs((degrees - blind + 180) % 360 - 180) > BLIND_REACH:
+        if not hides_a_colour(kind, degrees):
             return degrees
 
 

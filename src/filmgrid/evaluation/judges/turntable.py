@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from filmgrid.data.world.kinds import KINDS
-from filmgrid.data.world.turntables import HOP, LEAST_SIZE, NUM_HOPS, Turntable
+from filmgrid.data.world.turntables import HOP, LEAST_SIZE, NUM_HOPS, Turntable, hides_a_colour
 from filmgrid.data.world.words import COLOURS, TURNS
 from filmgrid.evaluation.judges.silhouettes import DARKEST, hull_overlap, silhouettes
 from filmgrid.evaluation.judges.turntable_templates import (
@@ -64,7 +64,7 @@ class TurntableSeen:
 
     @property
     def closes(self) -> bool:
-        """Whether the turn is whole: every side comes in its turn, and the last leads to the first."""
+        """Whether the turn is whole: every side has its turn, and the last leads to the first."""
         return self.closing < CLOSES_BELOW and self.steadiness >= LEAST_STEADINESS
 
 
@@ -125,6 +125,21 @@ def compare_turntable(scene: Turntable, seen: TurntableSeen | None) -> dict[str,
         "turn": seen.turn == scene.turn,
         "act": seen.act == scene.act,
     }
+
+
+def kept_views(scene: Turntable, frames: FrameArray) -> float:
+    """Share of the views that show the scene's kind and colours, each view judged by itself.
+
+    Colours do not count in the views that hide one of them.
+    """
+    kept = []
+    for degrees, frame in zip(scene.degrees(len(frames)), frames, strict=True):
+        seen = judge_still(frame[None])
+        hidden = hides_a_colour(scene.kind, float(degrees))
+        kept.append(
+            seen is not None and seen[0] == scene.kind and (hidden or seen[1] == scene.colours)
+        )
+    return float(np.mean(kept))
 
 
 def judge_hull(frames: FrameArray, seen: TurntableSeen) -> float:
