@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from filmgrid.data.world import World
+from filmgrid.data.shapes_world import World
 from filmgrid.grid.spec import CellSize
 
 

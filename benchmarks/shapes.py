@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from filmgrid.data.world import (
+from filmgrid.data.shapes_world import (
     BACKGROUNDS,
     COLOURS,
     DIRECTIONS,

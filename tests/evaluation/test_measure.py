@@ -6,7 +6,7 @@ import pytest
 from filmgrid import cli
 from filmgrid.data.export import save_sequence
 from filmgrid.data.provenance import Provenance
-from filmgrid.data.world import World
+from filmgrid.data.shapes_world import World
 from filmgrid.errors import ConfigError, DatasetError, MediaError, ShapeError
 from filmgrid.evaluation.catalogue import CATALOGUE, OFFLINE, companion
 from filmgrid.evaluation.compare import compare_runs

@@ -12,13 +12,14 @@ from jaxtyping import Bool, Float
 from filmgrid.data.augment import augment
 from filmgrid.data.examples import Example, ExampleSource
 from filmgrid.data.folder_examples import FolderExamples
-from filmgrid.data.world import World
+from filmgrid.data.shapes_world import World as ShapesWorld
+from filmgrid.data.world.source import World
 from filmgrid.errors import ConfigError, DatasetError
 from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import Layout
 from filmgrid.models.backbone import Backbone
 from filmgrid.process.resolution import layout_shift
-from filmgrid.training.config import Data, FolderData, NoiseConfig, TrainConfig
+from filmgrid.training.config import Data, NoiseConfig, ShapesData, TrainConfig, WorldData
 from filmgrid.training.keeping import draw_keep
 from filmgrid.types import FrameArray
 
@@ -142,7 +143,7 @@ def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[Example
 
     Args:
         config: of the run.
-        held_out: of each dataset that has one, open the held-out side, to look at samples.
+        held_out: of each source that has one, open the held-out side, to look at samples.
 
     Raises:
         DatasetError: if a dataset is missing, damaged, or does not fit the run.
@@ -151,8 +152,11 @@ def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[Example
 
 
 def _open(data: Data, config: TrainConfig, *, held_out: bool) -> ExampleSource:
-    if not isinstance(data, FolderData):
-        return World()
+    if isinstance(data, ShapesData):
+        return ShapesWorld()
+    if isinstance(data, WorldData):
+        split = "held_out" if held_out and data.split == "train" else data.split
+        return World(split, data.turntables, data.turntable_frames)
     chosen = FolderExamples(data.folder, data.split, config.cell_size)
     if held_out and chosen.has_held_out:
         return FolderExamples(data.folder, "held_out", config.cell_size)

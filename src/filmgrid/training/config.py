@@ -11,10 +11,27 @@ from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.settings import Settings
 
 
+class ShapesData(Settings):
+    """Scenes of the smaller world that mini 0.1 was trained on, as many as wanted."""
+
+    kind: Literal["shapes"] = "shapes"
+    weight: float = Field(default=1.0, gt=0)
+    """How often this source is drawn, relative to the others."""
+    augment: AugmentConfig = AugmentConfig()
+    """Changes to each sequence; the world needs none."""
+
+
 class WorldData(Settings):
     """Scenes of the procedural world, as many as wanted."""
 
     kind: Literal["world"] = "world"
+    split: Literal["train", "held_out", "all"] = "train"
+    """train leaves out the combinations that are held out to measure on."""
+    turntables: float = Field(default=0.5, ge=0, le=1)
+    """Share of turntables among single images, and among sequences of the lengths that have any;
+    the others are scenes of flat things."""
+    turntable_frames: tuple[int, ...] = (24,)
+    """Lengths of the sequences that may be turntables; single images always may."""
     weight: float = Field(default=1.0, gt=0)
     """How often this source is drawn, relative to the others."""
     augment: AugmentConfig = AugmentConfig()
@@ -36,7 +53,7 @@ class FolderData(Settings):
 
 
 Share = Annotated[float, Field(ge=0, lt=1)]
-Data = Annotated[WorldData | FolderData, Field(discriminator="kind")]
+Data = Annotated[ShapesData | WorldData | FolderData, Field(discriminator="kind")]
 
 
 class ModelConfig(Settings):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from filmgrid.training.config import LayoutShare, ModelConfig, TrainConfig, WorldData
+from filmgrid.training.config import LayoutShare, ModelConfig, ShapesData, TrainConfig
 
 
 def mini() -> TrainConfig:
@@ -11,7 +11,7 @@ def mini() -> TrainConfig:
     return TrainConfig(
         out=Path("runs/mini"),
         name="mini",
-        data=(WorldData(),),
+        data=(ShapesData(),),
         layouts=(
             LayoutShare(layout="4x4", weight=0.95, start=0.09),
             LayoutShare(layout="1x1", weight=0.05),

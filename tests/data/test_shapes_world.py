@@ -1,6 +1,14 @@
 import numpy as np
 
-from filmgrid.data.world import BACKGROUNDS, COLOURS, DIRECTIONS, SHAPES, SPEEDS, World, draw_scene
+from filmgrid.data.shapes_world import (
+    BACKGROUNDS,
+    COLOURS,
+    DIRECTIONS,
+    SHAPES,
+    SPEEDS,
+    World,
+    draw_scene,
+)
 from filmgrid.grid.spec import CellSize
 
 CELL = CellSize(32, 32)

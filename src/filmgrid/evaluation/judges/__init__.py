@@ -1,0 +1,1 @@
+"""Judges read what frames of the procedural world show; they see no caption and no scene."""
