@@ -140,9 +140,33 @@ def test_runs_that_were_measured_differently_are_not_compared(sets):
         compare_runs(first, evaluate(config(sets, "fine", "psnr", frames=6)))
     with pytest.raises(ConfigError, match="share no metric"):
         compare_runs(first, evaluate(config(sets, "fine", "grain")))
+    for setting, value in (("kept", (0,)), ("seed", 3), ("repeats", 5), ("level", 0.9)):
+        other = evaluate(config(sets, "fine", "psnr", "mmd-offline-random", **{setting: value}))
+        with pytest.raises(ConfigError, match=f"another --{setting}"):
+            compare_runs(first, other)
     metrics = [m.model_copy(update={"features": "0" * 64}) for m in first.metrics]
     with pytest.raises(ConfigError, match="other weights or another preprocessing"):
         compare_runs(first, first.model_copy(update={"metrics": metrics}))
+
+
+def test_two_clips_are_too_few_for_a_verdict(sets):
+    names = ("psnr", "order")
+    first, second = (evaluate(config(sets, made, *names, clips=2)) for made in ("fine", "other"))
+    for metric in (*first.metrics, *second.metrics):
+        assert metric.verdict in ("", "within noise")
+    found = compare_runs(first, second)
+    assert {each.verdict for each in found.values()} == {"no clear difference"}
+
+
+def test_being_on_the_better_side_of_real_clips_is_being_unlike_them(arrays):
+    still = np.load(arrays["real"])
+    still[:, 1::2] = still[:, ::2]  # every second frame is held
+    np.save(arrays["root"] / "held.npy", still)
+    np.save(arrays["root"] / "rough.npy", np.stack([noisy(frames, 20) for frames in still]))
+    sets = {"real": arrays["root"] / "held.npy", "rough": arrays["root"] / "rough.npy"}
+    assert run(sets, "rough", "frozen")["frozen"].verdict == "unlike real"
+    back = {"real": sets["rough"], "held": sets["real"]}
+    assert run(back, "held", "frozen")["frozen"].verdict == "worse"
 
 
 def test_equal_clips_have_a_number_and_no_interval(sets):

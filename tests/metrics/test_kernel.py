@@ -12,6 +12,22 @@ def normal(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape)
 
 
+def frames_of_clips(seed: int, clips: int, frames: int) -> np.ndarray:
+    """Frames that hardly differ within a clip, one row each."""
+    own, each = normal(seed, clips, 1, 8), normal(seed + 5000, clips, frames, 8)
+    return (0.95 * own + 0.3 * each).reshape(clips * frames, 8)
+
+
+def test_frames_of_one_distribution_of_clips_are_not_apart_on_average():
+    pairs = [(frames_of_clips(2 * s, 10, 6), frames_of_clips(2 * s + 1, 12, 4)) for s in range(60)]
+    apart = [polynomial_mmd(*pair, rows_per_clip=(6, 4)) for pair in pairs]
+    assert abs(np.mean(apart)) < 3 * np.std(apart) / len(apart) ** 0.5
+    careless = [polynomial_mmd(*pair) for pair in pairs]
+    assert np.mean(careless) > 5 * np.std(careless) / len(careless) ** 0.5
+    with pytest.raises(ShapeError, match="no two clips"):
+        polynomial_mmd(*pairs[0], rows_per_clip=(60, 4))
+
+
 def test_three_points_by_hand():
     real = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
     made = np.array([[1.0, 1.0], [2.0, 0.0]])

@@ -7,7 +7,12 @@ from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.metrics import statistics
 from filmgrid.metrics.frechet import frechet_distance
 from filmgrid.metrics.kernel import polynomial_mmd
-from filmgrid.metrics.statistics import bootstrap, bootstrap_mean, half_sampling
+from filmgrid.metrics.statistics import (
+    bootstrap,
+    bootstrap_mean,
+    half_sampling,
+    student_reach,
+)
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:
@@ -26,6 +31,21 @@ def test_the_interval_of_a_mean_is_as_wide_as_its_standard_error_says():
     assert estimate.low == pytest.approx(scores.mean() - 1.96 * error, abs=0.1 * error)
     assert estimate.high == pytest.approx(scores.mean() + 1.96 * error, abs=0.1 * error)
     assert (estimate.n, estimate.level) == (400, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "reach"), [(1, 12.7062), (2, 4.30265), (5, 2.57058), (30, 2.04227), (500, 1.96472)]
+)
+def test_quantiles_of_students_t_are_those_of_tables(freedom, reach):
+    assert student_reach(0.95, freedom) == pytest.approx(reach, rel=1e-4)
+    assert student_reach(0.95) == pytest.approx(1.959964, rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 12])
+def test_few_clips_have_intervals_that_cover_as_they_say(n):
+    estimates = [bootstrap_mean(normal(seed, n), resamples=300) for seed in range(400)]
+    covered = np.mean([estimate.low <= 0 <= estimate.high for estimate in estimates])
+    assert 0.91 <= covered <= 0.99
 
 
 def test_ninety_five_intervals_of_a_hundred_cover_the_truth():

@@ -24,10 +24,14 @@ _IMAGE_DESCRIPTION = 0x010E  # the Exif field every viewer shows
 _MAX_SHORT_FIELD = 60_000  # JPEG and QuickTime measure these fields with 16 bits
 
 
-def current_versions() -> dict[str, str]:
-    """Versions of what makes the pictures, found without importing it."""
+def current_versions(*also: str) -> dict[str, str]:
+    """Versions of what makes the pictures, found without importing it.
+
+    Args:
+        also: further packages.
+    """
     versions = {"python": platform.python_version()}
-    for package in ("filmgrid", "torch"):
+    for package in ("filmgrid", "torch", *also):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -29,9 +29,14 @@ class Difference(BaseModel):
 
     @property
     def verdict(self) -> str:
-        """Which run is better, where the interval of the difference leaves 0 out."""
+        """Which run is better, where the interval leaves 0 out and the p-value agrees.
+
+        With five clips or fewer the p-value never does, at a level of 0.95.
+        """
         low, high = self.difference.low, self.difference.high
         if low is None or high is None or low <= 0 <= high:
+            return "no clear difference"
+        if self.p_value is not None and self.p_value > 1 - (self.difference.level or 0.95):
             return "no clear difference"
         if self.better == "real":
             return "differ"
@@ -67,6 +72,7 @@ def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, Difference]
             f"({first.real.num_clips} clips) and {second.real.path} ({second.real.num_clips}). "
             "Evaluate both against the same, with the same --frames, --clips and --size."
         )
+    _check_settings(first, second)
     found: dict[str, Difference] = {}
     others = {metric.name: metric for metric in second.metrics}
     for one in first.metrics:
@@ -86,6 +92,24 @@ def compare_runs(first: Evaluation, second: Evaluation) -> dict[str, Difference]
             "The runs share no metric that can be compared. Evaluate both with the same --metrics."
         )
     return found
+
+
+MUST_AGREE = ("frames", "start", "real_stride", "size", "fit", "kept", "layout")
+"""Settings that decide what any metric looks at."""
+DRAWS = ("seed", "repeats", "level", "floor")
+"""Settings that decide which clips distances are drawn from."""
+
+
+def _check_settings(first: Evaluation, second: Evaluation) -> None:
+    """Refuse runs that were not measured in the same way."""
+    has_distances = any(metric.draws for metric in first.metrics)
+    for name in (*MUST_AGREE, *(DRAWS if has_distances else ())):
+        one, other = (run.settings.get(name) for run in (first, second))
+        if one != other:
+            raise ConfigError(
+                f"The runs were measured with another --{name.replace('_', '-')}: {one} and "
+                f"{other}. Evaluate both with the same."
+            )
 
 
 def _difference(one: MetricResult, other: MetricResult) -> Difference | None:

@@ -79,7 +79,9 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
             *notes,
             *(n for side in sides for n in _lengths(side)),
         ],
-        versions=current_versions(),
+        versions=current_versions(
+            "numpy", "av", "pillow", "opencv-python-headless", "transformers"
+        ),
         seconds=round(time.perf_counter() - started, 2),
     )
 
@@ -316,11 +318,14 @@ def _distance(
 
 
 def _statistic(metric: Metric) -> Distance:
-    """The distance between sets of clips; those of frames forget which clip a frame is of."""
-    distance = polynomial_mmd if _is_unbiased(metric.name) else frechet_distance
+    """The distance between sets of clips, whose frames stay together where features have any."""
 
     def between(one: np.ndarray, other: np.ndarray) -> float:
-        return distance(one.reshape(-1, one.shape[-1]), other.reshape(-1, other.shape[-1]))
+        sets = [features.reshape(-1, features.shape[-1]) for features in (one, other)]
+        if not _is_unbiased(metric.name):
+            return frechet_distance(*sets)
+        rows = (len(sets[0]) // len(one), len(sets[1]) // len(other))
+        return polynomial_mmd(*sets, rows_per_clip=rows)
 
     return between
 

@@ -16,7 +16,7 @@ RECORD = ConfigDict(
 )
 """The PSNR of equal clips is infinite, which JSON has no number for."""
 
-Verdict = Literal["better", "worse", "unlike real", "within noise", ""]
+Verdict = Literal["worse", "unlike real", "within noise", ""]
 
 
 class Interval(BaseModel):
@@ -89,9 +89,9 @@ class MetricResult(BaseModel):
     def verdict(self) -> Verdict:
         """What the intervals say of made against real, without a claim where they overlap.
 
-        For a distance: worse if it is above its floor. For a clip by itself: better or worse than
-        the real clips, or unlike them where neither way is better; by the paired difference where
-        there is one. Nothing where there is no interval.
+        For a distance: worse if it is above its floor. For a clip by itself: worse than the real
+        clips, or unlike them where neither way is better, or on the better side of them; by the
+        paired difference where there is one. Nothing where there is no interval.
         """
         made, real = self.made, self.real
         if self.paired is not None and self.paired.low is not None:
@@ -105,9 +105,8 @@ class MetricResult(BaseModel):
             return "within noise"
         if self.kind == "distance":
             return "worse" if above else "within noise"
-        if self.better == "real":
-            return "unlike real"
-        return "better" if above == (self.better == "higher") else "worse"
+        is_worse = self.better != "real" and above == (self.better == "lower")
+        return "worse" if is_worse else "unlike real"
 
 
 class ClipSetFacts(BaseModel):
@@ -131,7 +130,7 @@ class Evaluation(BaseModel):
     model_config = RECORD
 
     kind: Literal["filmgrid-evaluation"] = "filmgrid-evaluation"
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     real: ClipSetFacts
     generated: ClipSetFacts
     settings: dict[str, object]
@@ -190,8 +189,13 @@ def read_evaluation(path: Path) -> Evaluation:
     """
     try:
         return Evaluation.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise ConfigError(
-            f"{path} is no evaluation: {' '.join(str(error).split())[:120]} Write one with "
-            "filmgrid evaluate --out FILE."
+            f"{path} cannot be read: {error.strerror or error}. Name a file that filmgrid evaluate "
+            "--out wrote."
+        ) from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{path} is no evaluation of this version of filmgrid. Write one with filmgrid "
+            "evaluate --out FILE."
         ) from error

@@ -5,7 +5,6 @@ distribution, and with few clips most of the number is this floor.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float64
@@ -18,6 +17,7 @@ from filmgrid.metrics.statistics import (
     check_draws,
     draw_clips,
     spread,
+    student_reach,
 )
 
 FVD_SAMPLE = 2048
@@ -149,7 +149,7 @@ def from_halves(
     """A value with the interval that its spread over half-samples gives; NaN without halves."""
     reach = float("nan")
     if len(halves):
-        reach = NormalDist().inv_cdf((1 + level) / 2) * float(np.std(halves, ddof=1))
+        reach = student_reach(level, len(halves) - 1) * float(np.std(halves, ddof=1))
     return Estimate(float(value), float(value) - reach, float(value) + reach, n, level)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64
 
-from filmgrid.errors import ConfigError
+from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.metrics.feature_sets import Features, check_features, check_pair
 
 Matrix = Float64[np.ndarray, "_n _d"]
@@ -44,6 +44,7 @@ def polynomial_mmd(
     degree: int = 3,
     gamma: float | None = None,
     coef: float = 1.0,
+    rows_per_clip: tuple[int, int] = (1, 1),
 ) -> float:
     """Unbiased squared MMD with the kernel ``(gamma <x, y> + coef) ** degree``.
 
@@ -55,6 +56,9 @@ def polynomial_mmd(
         degree: 1 compares means, 2 covariances too, 3 skewness too.
         gamma: 1 / d by default, as KID has it.
         coef: 1 in KID.
+        rows_per_clip: of the real and of the made features, where several rows in a row are
+            frames of one clip. Such rows resemble each other, which two sets never do, so pairs
+            of them are left out; else two samples of one distribution would not be 0 apart.
 
     Raises:
         ShapeError: if a set is too small, or their lengths differ.
@@ -62,7 +66,9 @@ def polynomial_mmd(
     """
     real, made = check_pair(real, made, least=2)
     scale = 1 / real.shape[1] if gamma is None else gamma
-    return _unbiased(lambda rows, cols: (scale * rows @ cols.T + coef) ** degree, real, made)
+    return _unbiased(
+        lambda rows, cols: (scale * rows @ cols.T + coef) ** degree, real, made, rows_per_clip
+    )
 
 
 def rbf_mmd(real: Features, made: Features, bandwidth: float | None = None) -> float:
@@ -162,24 +168,27 @@ def kernel_distance(
     return KernelDistance(float(np.mean(values)), float(np.std(values)), num_subsets, subset_size)
 
 
-def _unbiased(kernel: Kernel, real: Matrix, made: Matrix) -> float:
+def _unbiased(
+    kernel: Kernel, real: Matrix, made: Matrix, rows_per_clip: tuple[int, int] = (1, 1)
+) -> float:
     """Mean of k over pairs of two real, plus two made, minus twice over mixed pairs."""
-    mixed, _ = _sums(kernel, real, made)
-    value = -2 * mixed / (len(real) * len(made))
-    for features in (real, made):
-        everything, itself = _sums(kernel, features, features)
-        value += (everything - itself) / (len(features) * (len(features) - 1))
+    value = -2 * _sum(kernel, real, made) / (len(real) * len(made))
+    for features, size in zip((real, made), rows_per_clip, strict=True):
+        clips = [features[start : start + size] for start in range(0, len(features), size)]
+        if len(clips) < 2:
+            raise ShapeError(
+                f"A set of {len(features)} rows, {size} to a clip, is no two clips. Give more."
+            )
+        inside = sum(float(kernel(clip, clip).sum()) for clip in clips)
+        pairs = len(features) ** 2 - sum(len(clip) ** 2 for clip in clips)
+        value += (_sum(kernel, features, features) - inside) / pairs
     return value
 
 
-def _sums(kernel: Kernel, rows: Matrix, cols: Matrix) -> tuple[float, float]:
-    """Sum of a kernel matrix, and of its diagonal."""
-    everything = diagonal = 0.0
-    for start in range(0, len(rows), BLOCK):
-        block = kernel(rows[start : start + BLOCK], cols)
-        everything += float(block.sum())
-        diagonal += float(np.trace(block, offset=start))
-    return everything, diagonal
+def _sum(kernel: Kernel, rows: Matrix, cols: Matrix) -> float:
+    """Sum of a kernel matrix."""
+    parts = range(0, len(rows), BLOCK)
+    return sum(float(kernel(rows[start : start + BLOCK], cols).sum()) for start in parts)
 
 
 def _squared_distances(rows: Matrix, cols: Matrix) -> Float64[np.ndarray, "rows cols"]:
