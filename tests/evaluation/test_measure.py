@@ -314,3 +314,21 @@ def test_the_commands_evaluate_and_compare(sets, tmp_path, capsys):
     assert stop.value.code == 2
     cli.main(["metrics"])
     assert "fvd" in capsys.readouterr().out
+
+
+def test_what_short_or_small_clips_do_not_allow_is_left_out_of_all_offline(tmp_path):
+    real = np.random.default_rng(0).integers(0, 256, (5, 1, 24, 24, 3), dtype=np.uint8)
+    for name, clips_of in (("real", real), ("made", real[:, :, ::-1])):
+        np.save(tmp_path / f"{name}.npy", clips_of)
+    sets = {"real": tmp_path / "real.npy", "made": tmp_path / "made.npy"}
+    found = evaluate(config(sets, "made", "all-offline", layout="1x1"))
+    names = {metric.name for metric in found.metrics}
+    assert {"psnr", "ssim", "grain", "mmd-offline-gradients"} <= names
+    assert not {"warp", "mmd-offline-motion", "psnr-moving"} & names
+    assert any(note.startswith("mmd-offline-motion is left out: ") for note in found.notes)
+    single = {"real": tmp_path / "one.npy", "made": tmp_path / "two.npy"}
+    for path, clip in zip(single.values(), clips(2), strict=True):
+        np.save(path, clip)
+    found = evaluate(config(single, "made", "all-offline"))
+    assert not any(metric.kind == "distance" for metric in found.metrics)
+    assert any("too few for distances" in note for note in found.notes)

@@ -69,6 +69,13 @@ class Instruments:
                 loaded.features[name] = _network(name, config)
         return loaded
 
+    def keep(self, names: Iterable[str]) -> None:
+        """Put all others away."""
+        kept = set(names)
+        for shelf in (self.features, self.distances, self.flows):
+            for name in [each for each in shelf if each not in kept]:
+                shelf.pop(name)
+
     def statement(self, name: str) -> Statement:
         """What an instrument states about itself."""
         found = self.features.get(name) or self.distances.get(name) or self.flows.get(name)

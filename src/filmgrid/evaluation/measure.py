@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from filmgrid.data.provenance import current_versions
-from filmgrid.errors import ConfigError
+from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.evaluation.catalogue import Metric
 from filmgrid.evaluation.clips import ClipSet, partners
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.evaluation.instruments import Instruments
-from filmgrid.evaluation.passes import Progress, Side, check_partners, measure_clips
+from filmgrid.evaluation.passes import Progress, Side, check_partners, measure_clips, try_metric
 from filmgrid.evaluation.results import ClipSetFacts, Evaluation, Interval, MetricResult
 from filmgrid.evaluation.scores import Context
 from filmgrid.evaluation.selection import Selection
@@ -59,6 +59,8 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
     layout = _layout(config, made)
     instruments = Instruments.load((name for m in metrics for name in m.instruments), config)
     context = Context(instruments, layout, config.kept)
+    if len(config.is_asked_by_name) < len(metrics):
+        metrics = _tried(metrics, sides, pairs, context, config, notes)
     measure_clips(sides, pairs, metrics, context, config.workers, on_progress)
     results = [_result(metric, sides, pairs, instruments, config) for metric in metrics]
     statements = [instruments.statement(name) for m in metrics for name in m.instruments]
@@ -84,6 +86,32 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
         ),
         seconds=round(time.perf_counter() - started, 2),
     )
+
+
+def _tried(
+    metrics: list[Metric],
+    sides: tuple[Side, Side],
+    pairs: dict[str, str],
+    context: Context,
+    config: EvaluateConfig,
+    notes: list[str],
+) -> list[Metric]:
+    """The metrics, less those of ``all-offline`` that are not defined on clips like the first."""
+    name = sides[1].clips.names[0]
+    made = sides[1].clips[name]
+    real = sides[0].clips[pairs.get(name, sides[0].clips.names[0])]
+    left: list[Metric] = []
+    for metric in metrics:
+        try:
+            if metric.name not in config.is_asked_by_name:
+                try_metric(metric, real, made, context)
+        except (ShapeError, ConfigError) as error:
+            notes.append(f"{metric.name} is left out: {error}")
+        else:
+            left.append(metric)
+    needed = {name for metric in left for name in metric.instruments}
+    context.instruments.keep(needed)
+    return left
 
 
 def command_of(config: EvaluateConfig) -> str:
@@ -193,6 +221,13 @@ def _measurable(
             ".txt beside the clip, or a metadata.jsonl, or leave that metric out."
         )
     metrics = [metric for metric in metrics if metric.name not in left_out]
+    few = [metric for metric in metrics if metric.kind == "distance" and metric in optional]
+    if few and config.floor and (len(real) < LEAST_CLIPS or len(made) < 2):
+        notes.append(
+            f"{len(real)} real and {len(made)} made clips are too few for distances between sets, "
+            f"which are left out: {LEAST_CLIPS} and 2 are needed."
+        )
+        metrics = [metric for metric in metrics if metric not in few]
     notes += check_partners(real, made, pairs, metrics)
     _check_counts(metrics, len(real), len(made), config)
     biased = any(m.kind == "distance" and not _is_unbiased(m.name) for m in metrics)

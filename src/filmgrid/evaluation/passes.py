@@ -193,6 +193,23 @@ def _in_pairs(real: ClipSet, made: ClipSet, pairs: dict[str, str]) -> Iterator[P
             yield None, made[name]
 
 
+def try_metric(metric: Metric, real: Clip, made: Clip, context: Context) -> None:
+    """Measure one pair of clips, to learn whether a metric is defined on such clips.
+
+    Raises:
+        ShapeError: if they are too short or too small.
+        ConfigError: if it has nothing to look at.
+    """
+    if metric.kind == "distance":
+        for clip in (real, made):
+            for name in metric.instruments:
+                list(context.instruments.features[name].extract([clip.frames]))
+    elif metric.kind == "clip":
+        CLIP_SCORES[metric.name](Seen(made), context)
+    elif metric.kind == "pair":
+        PAIR_SCORES[metric.name](Seen(real), Seen(made), context)
+
+
 class _EqualSizes:
     """Refuses clips of different sizes, and of different lengths where that matters."""
 
