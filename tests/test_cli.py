@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -399,6 +400,24 @@ def test_help_and_version_load_no_torch(words):
         "print('torch' in sys.modules, 'diffusers' in sys.modules)"
     )
     assert python(program).splitlines()[-1] == "False False"
+
+
+@pytest.mark.parametrize("words", [["metrics"], ["evaluate", "--help"]])
+def test_a_reader_that_stops_early_gets_no_traceback(words):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "filmgrid", *words]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(("command", "flag"), [("evaluate", "floor"), ("bench", "memory")])
+def test_flags_that_leave_something_out_say_so(command, flag, capsys):
+    with pytest.raises(SystemExit):
+        run(command, "--help")
+    told = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    assert f"--no-{flag} Leave out the {flag}," in told
 
 
 def test_help_answers_within_half_a_second():

@@ -148,6 +148,9 @@ class Pack(Words):
 class Evaluate(Words, EvaluateConfig):
     """Compare made clips with real ones, and say how much of each number is noise."""
 
+    floor: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-floor
+    """Leave out the floor, real clips measured against real clips, which takes half of them;
+    Fréchet distances of fewer than 2,048 clips are then refused."""
     out: Path | None = None
     """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
     report: Path | None = None
@@ -233,6 +236,9 @@ class Bench(Words, BenchConfig):
     diffusers: NAME=HUB_ID_OR_FOLDER, NAME=random or NAME=tiny, and @FRAMESxHEIGHTxWIDTH for another
     size; NAME is flux, flux2-klein, cogvideox, animatediff, svd, ltx or wan. All are compared with
     the first."""
+    memory: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-memory
+    """Leave out the memory, whose measurement on the CPU takes a process of its own for each
+    subject."""
     out: Path | None = None
     """File to keep the result in, .json."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -255,7 +261,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx", "huggingface_hub"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
-        run(words)
+        try:
+            run(words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, as after `| head`
+        if debug:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        raise SystemExit(1) from None
     except FilmgridError as error:
         if debug:
             raise

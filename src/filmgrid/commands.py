@@ -207,6 +207,16 @@ def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "
         FilmgridError: if there is nothing to measure, or a file cannot be written.
     """
     if out is not None:
+        if out.suffix.lower() != ".json":
+            raise ConfigError(
+                f"{out.name} is no name of an evaluation to keep. Use --out with a name that ends "
+                "with .json, and --report for .html or .md."
+            )
+        if report is not None and out.resolve() == report.resolve():
+            raise ConfigError(
+                f"--out and --report both name {out}, and one would replace the other. Name two "
+                "files, as --out mine.json --report mine.html."
+            )
         check_place(out)
     if report is not None:
         from filmgrid.evaluation.report import check_report

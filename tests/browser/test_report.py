@@ -67,6 +67,7 @@ def evaluation(root: Path, made: str, shift: float) -> Evaluation:
                 about="noise " * 30,
                 made=near,
                 real=near,
+                paired=Interval(value=-0.000486, low=-0.001007, high=-0.000125, n=6, level=0.95),
                 clips=moved,
                 real_clips=scores,
             ),
@@ -152,6 +153,17 @@ def test_all_frames_are_a_key_away(browser, pages):
     page.keyboard.press("Space")
     assert first.locator(".still").is_visible()
     assert not first.locator(".moving").is_visible()
+    page.close()
+
+
+def test_what_a_verdict_comes_from_is_seen_without_scrolling_sideways(browser, pages):
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(pages["evaluation"].as_uri())
+    ends = page.locator("#numbers .minus-real .ends")
+    assert ends.count() == 1
+    assert ends.inner_text() == "[-0.001007, -0.000125]"
+    box = ends.bounding_box()
+    assert 0 <= box["x"] < box["x"] + box["width"] <= 390
     page.close()
 
 

@@ -1,10 +1,11 @@
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from filmgrid.data.animations import save_gif, save_webp
+from filmgrid.data.animations import encode_webp, save_gif, save_webp
 from filmgrid.data.media import read_clip
 from filmgrid.data.provenance import Provenance
 from filmgrid.errors import MediaError
@@ -25,6 +26,19 @@ def durations(path: Path) -> list[int]:
 def test_webp_keeps_every_bit(tmp_path: Path, noise: FrameArray):
     save_webp(noise, tmp_path / "a.webp", 8, TOLD)
     np.testing.assert_array_equal(read_clip(tmp_path / "a.webp").frames, noise)
+
+
+def test_webp_with_loss_is_smaller_and_keeps_every_frame(noise: FrameArray):
+    exact, near = encode_webp(noise, 8), encode_webp(noise, 8, quality=50)
+    assert len(near) < len(exact)
+    with Image.open(io.BytesIO(near)) as image:
+        assert (image.n_frames, image.info["loop"]) == (len(noise), 0)
+
+
+def test_webp_of_one_frame_is_a_still_picture(noise: FrameArray):
+    with Image.open(io.BytesIO(encode_webp(noise[:1], 8))) as image:
+        assert not image.is_animated
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), noise[0])
 
 
 @pytest.mark.parametrize("num_colours", [2, 16, 255, 256])

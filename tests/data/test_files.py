@@ -108,6 +108,8 @@ def test_a_file_cannot_be_written_below_a_file_or_over_a_folder(tmp_path: Path):
             pass
     with pytest.raises(MediaError, match="is a folder"), atomic_path(tmp_path):
         pass
+    with pytest.raises(MediaError, match="is a folder; name a file"):
+        check_place(tmp_path)
 
 
 def test_a_place_is_tried_without_leaving_a_trace(tmp_path: Path):

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 
 from filmgrid import cli
+from filmgrid.data.build import build_dataset
+from filmgrid.data.config import DatasetConfig
 from filmgrid.data.export import save_sequence
 from filmgrid.data.provenance import Provenance
+from filmgrid.data.sequences import SequenceFolder
 from filmgrid.data.shapes_world import World
 from filmgrid.errors import ConfigError, DatasetError, MediaError, ShapeError
 from filmgrid.evaluation.catalogue import CATALOGUE, OFFLINE, companion
 from filmgrid.evaluation.compare import compare_runs
 from filmgrid.evaluation.config import EvaluateConfig
+from filmgrid.evaluation.instruments import random_seed
 from filmgrid.evaluation.measure import command_of, evaluate
 from filmgrid.evaluation.results import read_evaluation
 from filmgrid.grid.spec import CellSize
@@ -244,6 +248,11 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(sets, tmp_path):
         EvaluateConfig(real=tmp_path, generated=tmp_path, metrics=("kept",))
     with pytest.raises(ConfigError, match="is not NAME=PLACE"):
         EvaluateConfig(real=tmp_path, generated=tmp_path, weights=("incption=a.pt",))
+    for asked in ({"weights": ("i3d=a.pt",)}, {"sha256": ("i3d=abc",)}):
+        flag = f"--{next(iter(asked))}"
+        for metrics in (("psnr",), ("all-offline",)):
+            with pytest.raises(ConfigError, match=rf"{flag} names i3d, .* uses.*such as fvd"):
+                EvaluateConfig(real=tmp_path, generated=tmp_path, metrics=metrics, **asked)
     with pytest.raises(DatasetError, match="no source"):
         run({**sets, "gone": tmp_path / "gone"}, "gone", "psnr")
     few = write(tmp_path / "few", clips(3))
@@ -269,6 +278,13 @@ def test_what_cannot_be_compared_is_refused_in_one_sentence(sets, tmp_path):
         run(sets, "fine", "psnr", frames=9)
     with pytest.raises(ConfigError, match=r"has 8 clips.*--clips 8"):
         run(sets, "fine", "psnr", clips=9)
+    with pytest.raises(ConfigError, match=r"^8 made clips have .* --real-clips 3 .* 8 or more"):
+        run(sets, "fine", "psnr", real_clips=3)
+    with pytest.raises(ConfigError, match=r"^Neither .*real nor .*fine is a dataset.*held_out"):
+        run(sets, "fine", "psnr", split="held_out")
+    for name in ("psnr", "psnr-moving", "kept"):
+        with pytest.raises(ConfigError, match=r"no frame 99 to keep: .* 0 to 7"):
+            run(sets, "fine", name, kept=(0, 99))
 
 
 def test_nan_frames_are_refused_by_name(tmp_path):
@@ -286,6 +302,63 @@ def test_so_many_clips_can_be_drawn_with_their_partners(sets):
     first, again = (evaluate(config(sets, "fine", "psnr", clips=4, seed=1)) for _ in range(2))
     assert first.generated.num_clips == first.real.num_clips == len(first.pairs) == 4
     assert first.generated.sha256 == again.generated.sha256
+
+
+@pytest.mark.parametrize("of_a_dataset", ["real", "generated"])
+def test_a_split_is_taken_of_the_side_that_is_a_dataset(sets, tmp_path, of_a_dataset):
+    build_dataset(
+        DatasetConfig(
+            sources=(sets["real"],),
+            out=tmp_path / "set",
+            layout="2x4",
+            cell=SIDE,
+            held_out_fraction=0.5,
+        )
+    )
+    sides = {"real": sets["real"], "generated": sets["real"]} | {of_a_dataset: tmp_path / "set"}
+    found = evaluate(EvaluateConfig(**sides, metrics=("grain",), split="held_out"))
+    split = len(SequenceFolder(tmp_path / "set", "held_out").entries)
+    counts = {"real": found.real.num_clips, "generated": found.generated.num_clips}
+    assert 0 < split < 8
+    assert counts == {"real": 8, "generated": 8} | {of_a_dataset: split}
+    assert any("real has no split and is used whole" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("place", "seed"),
+    [(None, None), ("random", 0), ("random:7", 7), ("randomly.pt", None), ("random/a.pt", None)],
+)
+def test_only_the_word_random_means_random_weights(place, seed):
+    assert random_seed(place) == seed
+
+
+@pytest.mark.parametrize("place", ["random:", "random:-1", "random:x", "random:²", "random:1 "])
+def test_random_weights_need_a_whole_number(place):
+    with pytest.raises(ConfigError, match=r"has no seed\. Write random:0"):
+        random_seed(place)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--out", "a.json", "--report", "./a.json"], "--out and --report both name a.json"),
+        (["--out", "a.html"], "a.html is no name of an evaluation to keep"),
+        (["--out", "taken.json"], "taken.json is a folder; name a file"),
+        (["--report", "taken.html"], "taken.html is a folder; name a file"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_measuring(
+    sets, tmp_path, monkeypatch, capsys, words, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    for name in ("taken.json", "taken.html"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("filmgrid.evaluation.measure.evaluate", lambda *_: pytest.fail("measured"))
+    sides = ["--real", str(sets["real"]), "--generated", str(sets["fine"])]
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["evaluate", *sides, *words])
+    assert stop.value.code == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_random_networks_are_labelled_as_tests(arrays):

@@ -284,7 +284,7 @@ def test_weights_in_the_data_folder_are_found(tmp_path):
 @pytest.mark.parametrize(
     ("name", "plant", "sentence"),
     [
-        ("ucf101-16", lambda d: (d / "UCF-101/Archery").mkdir(parents=True), "Nothing in"),
+        ("ucf101-16", lambda d: (d / "UCF-101/Archery").mkdir(parents=True), "holds no clip"),
         ("ucf101-64", lambda d: pictures(d / "UCF-101/YoYo/a", clip(0, 30)), "64 are needed"),
         ("tiktok-100", lambda d: pictures(d / "TikTok_dataset/1", clip(0, 20)), r"\*/images"),
         ("ucf101-triplets", lambda d: pictures(d / "ucf101-triplets/1", clip(0, 3)), "frame_01_gt"),
@@ -453,9 +453,43 @@ def test_surplus_clips_are_left_out(trees):
     config = protocol_config(PROTOCOLS["views-30x24"], data, data / "views", clips=4)
     assert config.clips == 4
     assert "Of 5 made clips 4 are used." in config.notes
-    assert [len(side) for side in clip_sets(config)] == [4, 4]
+    assert [len(side) for side in clip_sets(config)] == [5, 4]
     few = config.model_copy(update={"clips": 2, "real_clips": 4, "generated": made})
     assert [len(side) for side in clip_sets(few)] == [4, 2]
+
+
+def test_real_clips_are_up_to_twice_the_made_ones_that_are_used(trees, monkeypatch):
+    data, _ = trees["views-30x24"]
+    monkeypatch.setattr("filmgrid.evaluation.protocols.FEW", 2)
+    config = protocol_config(PROTOCOLS["views-30x24"], data, data / "views", clips=2)
+    assert [len(side) for side in clip_sets(config)] == [4, 2]
+    assert "Of 5 real clips at most 4 are used." in config.notes
+
+
+def test_weights_that_nothing_uses_are_refused_and_those_of_what_is_left_out_dropped(
+    trees, tmp_path
+):
+    data, made = trees["tiktok-100"]
+    asked = {"weights": ("clip=random:0", "i3d=random:0"), "sha256": ("i3d=abc",)}
+    config = protocol_config(PROTOCOLS["tiktok-100"], data, made, **asked, **FAST)
+    assert (config.weights, config.sha256) == (asked["weights"], asked["sha256"])
+    for number in range(2):
+        pictures(tmp_path / f"mine-{number}", clip(number, 16))
+    config = protocol_config(PROTOCOLS["tiktok-100"], data, tmp_path, **asked, **FAST)
+    assert config.weights == (("i3d=random:0",) if "fvd" in config.metrics else ())
+    with pytest.raises(ConfigError, match="--weights names raft, which no metric"):
+        protocol_config(PROTOCOLS["tiktok-100"], data, made, weights=("raft=random:0",))
+
+
+def test_weights_of_the_data_folder_do_not_stand_in_the_way_of_other_metrics(tmp_path):
+    ucf101(tmp_path / "data", tmp_path / "made")
+    (tmp_path / "data" / "weights").mkdir()
+    for needed in PROTOCOLS["ucf101-16"].weights:
+        for name in needed.files:
+            (tmp_path / "data" / "weights" / name).write_bytes(b"")
+    sides = tmp_path / "data", tmp_path / "made"
+    assert protocol_config(PROTOCOLS["ucf101-16"], *sides).weights
+    assert protocol_config(PROTOCOLS["ucf101-16"], *sides, metrics=("order",)).weights == ()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the real clips of shared/data")

@@ -15,7 +15,7 @@ from filmgrid.evaluation.report import check_report, write_comparison, write_rep
 from filmgrid.evaluation.report_cases import usual_cases, worst_cases
 from filmgrid.evaluation.report_plots import Row, interval_plot, standalone, strip_plot
 from filmgrid.evaluation.report_sheets import Panel, draw_sheet
-from filmgrid.evaluation.report_words import headline, warnings
+from filmgrid.evaluation.report_words import headline, reading, verdicts, warnings
 from filmgrid.evaluation.results import (
     ClipSetFacts,
     Evaluation,
@@ -47,17 +47,17 @@ def pair(scores, name="psnr", better="higher", unit="dB"):
     )
 
 
-def by_itself(scores, real, better="real", name="grain"):
+def by_itself(scores, real_scores, better="real", name="grain", **changes):
     return MetricResult(
         name=name,
         kind="clip",
         better=better,
         about="share of noise",
         made=interval(float(np.mean(list(scores.values()))), 0.01),
-        real=interval(float(np.mean(list(real.values()))), 0.01),
+        real=interval(float(np.mean(list(real_scores.values()))), 0.01),
         clips=scores,
-        real_clips=real,
-    )
+        real_clips=real_scores,
+    ).model_copy(update=changes)
 
 
 def distance(name="fd-offline-motion", made=4.125, real=1.0625):
@@ -93,6 +93,7 @@ def evaluation(metrics, real="real", made="made", names=NAMES, **changes):
 SCORES = dict(zip(NAMES, [30.0, 31.0, 32.0, 33.0, 34.0, 10.0], strict=True))
 GRAIN = dict(zip(NAMES, [0.11, 0.9, 0.12, 0.1, 0.09, 0.1], strict=True))
 REAL_GRAIN = dict.fromkeys(NAMES, 0.1)
+PAIRED = interval(0.1375, 0.0625)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def found(folders):
         name="offline-motion", layer="histogram", dim=8, weights=Weights(source="seed", name="0")
     )
     return evaluation(
-        [pair(SCORES), by_itself(GRAIN, REAL_GRAIN), distance()],
+        [pair(SCORES), by_itself(GRAIN, REAL_GRAIN, paired=PAIRED), distance()],
         folders / "real",
         folders / "made",
         instruments={statement.fingerprint: statement},
@@ -160,10 +161,10 @@ def test_every_metric_and_interval_appears(html, found):
     page = Page(html)
     for metric in found.metrics:
         assert metric.name in page.text
-        for one in (metric.made, metric.real, metric.full):
+        for one in (metric.made, metric.real, metric.paired, metric.full):
             if one is not None:
                 assert f"[{one.low:.4g}, {one.high:.4g}]" in page.text
-    assert html.count('<svg xmlns="http://www.w3.org/2000/svg" class="plot"') == 5
+    assert html.count('<svg xmlns="http://www.w3.org/2000/svg" class="plot"') == 6
 
 
 def test_all_that_is_needed_to_repeat_it_appears(html, found):
@@ -239,6 +240,42 @@ def test_the_headline_counts():
     )
 
 
+@pytest.mark.parametrize("suffix", [".html", ".md"])
+def test_means_that_overlap_stand_beside_the_difference_that_decides(tmp_path, suffix):
+    overlapping = by_itself(GRAIN, REAL_GRAIN, made=interval(5.0), real=interval(4.75))
+    texts = []
+    for index, paired in enumerate((interval(0.25, 0.125), None)):
+        told = evaluation([overlapping.model_copy(update={"paired": paired})])
+        path = write_report(told, tmp_path / f"{index}{suffix}", sheets=0)
+        text = path.read_text(encoding="utf-8")
+        if suffix == ".md":
+            text = MarkdownIt("commonmark").enable("table").render(text)
+        texts.append(" ".join(Page(text).text.split()))
+    assert "grain: unlike real" in texts[0]
+    assert "the verdict comes from “minus its real clip”" in texts[0]
+    assert "0.25 [0.125, 0.375]" in texts[0]
+    assert "grain: within noise" in texts[1]
+    assert "minus its real clip" not in texts[1].lower()
+
+
+def test_the_markdown_table_has_a_column_for_the_difference(found, tmp_path):
+    text = write_report(found, tmp_path / "a.md", sheets=0).read_text(encoding="utf-8")
+    table = text[text.index("### By itself") : text.index("### Against")]
+    head, rule, row = (line for line in table.splitlines() if line.startswith("|"))
+    assert head.count("|") == rule.count("|") == row.count("|")
+    place = head.split(" | ").index("minus its real clip")
+    assert row.split(" | ")[place] == r"0.1375 \[0.075, 0.2\]"
+    assert "minus its real clip |" not in text[text.index("### Against") :]
+
+
+def test_without_an_interval_there_is_no_verdict_and_it_is_not_for_want_of_real_clips():
+    single = Interval(value=1.0, n=1)
+    told = evaluation([by_itself(GRAIN, REAL_GRAIN, made=single, real=single)])
+    assert headline(told)[0] == "1 metric, none with a verdict"
+    assert list(verdicts(told)) == ["no verdict"]
+    assert any(text.startswith("No verdict: too few clips") for text in reading(told))
+
+
 def test_few_clips_are_warned_of():
     told = warnings(evaluation([distance(), distance("mmd-offline-motion")]))
     assert "fd-offline-motion from 6 clips, fewer than 2,048" in told[0]
@@ -310,7 +347,7 @@ def test_markdown_has_tables_pictures_and_no_markup_of_others(found, tmp_path):
     assert "script" not in page.tags
     assert NASTY in page.text
     pictures = [address for address in page.addresses if "_files/" in address]
-    assert len(pictures) == 6 * 2 + 5
+    assert len(pictures) == 6 * 2 + 6
     assert all((tmp_path / unquote(address)).is_file() for address in pictures)
     assert "[4.125, 5.125]" not in page.text
     assert "[3.625, 4.625]" in page.text

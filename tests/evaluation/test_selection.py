@@ -100,8 +100,10 @@ def test_short_clips_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"start": "random"}, "need the number of --frames"),
+        ({"start": "random"}, "--start and --skip-short need the number of --frames"),
         ({"skip_short": True}, "need the number of --frames"),
+        ({"fit": "crop"}, "--fit crop says how .*Add --size"),
+        ({"kept": (0, 8), "frames": 8}, r"no frame 8 to keep: --frames 8 .* to 7\. Correct"),
         ({"real_names": "images"}, "needs exactly one"),
     ],
 )

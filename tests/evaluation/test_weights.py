@@ -1,4 +1,6 @@
 import hashlib
+import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,14 @@ def test_code_in_a_file_is_not_run(tmp_path: Path):
     with pytest.raises(CheckpointError, match=r"w\.pt cannot be read as weights"):
         load_state(tmp_path / "w.pt")
     assert not touched.exists()
+
+
+def test_a_pickle_of_a_newer_protocol_is_refused_without_a_warning(tmp_path: Path):
+    (tmp_path / "w.pt").write_bytes(pickle.dumps({"a": 1}, protocol=4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CheckpointError, match=r"w\.pt cannot be read as weights"):
+            load_state(tmp_path / "w.pt")
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])

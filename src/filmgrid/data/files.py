@@ -35,13 +35,24 @@ def writing(final: Path) -> Iterator[None]:
 
 
 def check_place(final: Path) -> None:
-    """Refuse a file or folder name that could not be written, before any work is done for it.
+    """Refuse a file name that could not be written, before any work is done for it.
 
     An empty file is made beside it, or in the nearest folder above that exists, and deleted.
 
     Raises:
-        MediaError: if a part of the path is a file, the folder is read-only, or the disk is full.
+        MediaError: if it is a folder, a part of the path is a file, the folder is read-only, or
+            the disk is full.
     """
+    _check_no_folder(final)
+    _try_place(final)
+
+
+def _check_no_folder(final: Path) -> None:
+    if final.is_dir():
+        raise MediaError(f"{final} is a folder; name a file to write, for example in it.")
+
+
+def _try_place(final: Path) -> None:
     folder = next(up for up in final.absolute().parents if os.path.lexists(up))
     trial = _beside(folder / final.name, "part")
     with writing(final):
@@ -61,8 +72,7 @@ def atomic_path(final: Path) -> Iterator[Path]:
         MediaError: if the place cannot be written, the disk is full, or ``final`` is a folder.
     """
     with writing(final):
-        if final.is_dir():
-            raise MediaError(f"{final} is a folder; name a file to write, for example in it.")
+        _check_no_folder(final)
         final.parent.mkdir(parents=True, exist_ok=True)
         part = _beside(final, "part")
         try:
@@ -128,7 +138,7 @@ def check_folder(final: Path, may_replace: Callable[[Path], bool] = is_empty) ->
                 f"{final} already holds other files, which would be mixed with the new ones. "
                 "Name a new or empty folder; only an earlier export of filmgrid is replaced."
             )
-    check_place(final)
+    _try_place(final)
 
 
 def _swap(part: Path, final: Path) -> None:

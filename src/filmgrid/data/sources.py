@@ -81,7 +81,7 @@ class _Search:
 
     def file(self, path: Path) -> None:
         """Take one file by the kind that its suffix tells."""
-        _check_name(path)
+        check_name(path)
         suffix = path.suffix.lower()
         if suffix in VIDEO_SUFFIXES or (not self.strips and _is_moving(path)):
             self.take(path, "video")
@@ -98,7 +98,7 @@ class _Search:
 
     def folder(self, path: Path) -> None:
         """Take what a folder holds, at any depth; images together are the frames of one clip."""
-        _check_name(path)
+        check_name(path)
         if path.resolve() in self.visited:
             self.skip(path, "this folder was searched already (a link leads back to it)")
             return
@@ -132,13 +132,18 @@ class _Search:
         self.skipped.append(Skipped(path, why))
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Refuse a name that no file of ours could hold.
+
+    Raises:
+        DatasetError: if it is not UTF-8.
+    """
     try:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise DatasetError(
-            f"{os.fsencode(path)!r} has a name that is not UTF-8, which a manifest cannot hold. "
-            "Rename it."
+            f"{os.fsencode(path)!r} has a name that is not UTF-8, which no manifest or report can "
+            "hold. Rename it."
         ) from error
 
 

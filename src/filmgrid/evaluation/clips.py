@@ -1,5 +1,6 @@
 """Sets of clips to measure, read one at a time, however many there are. Free of torch."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,13 @@ from filmgrid.data.manifest import MANIFEST, Split
 from filmgrid.data.media import count_frames, read_clip, read_grid
 from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.data.sequences import SequenceFolder
-from filmgrid.data.sources import Source, count_reasons, scan_sources
+from filmgrid.data.sources import (
+    Source,
+    SourceKind,
+    check_name,
+    count_reasons,
+    scan_sources,
+)
 from filmgrid.errors import DatasetError, MediaError, ShapeError
 from filmgrid.evaluation.selection import Selection, fitting, listed
 from filmgrid.grid.spec import CellSize, Layout
@@ -55,6 +62,11 @@ class _Kept:
     about: Callable[[], tuple[Layout | None, str]]
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something, as ``1 frame`` and ``8 frames``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def _whole(read: Callable[[], FrameArray], about: Callable[[], tuple[Layout | None, str]]) -> _Kept:
     """A clip that can only be read as a whole."""
     return _Kept(lambda wanted: read()[wanted], lambda: len(read()), about)
@@ -79,7 +91,7 @@ class ClipSet:
         select: which clips, and which of their frames.
 
     Raises:
-        DatasetError: if there is no clip, or two of one name.
+        DatasetError: if there is no clip, two have one name, or a name is not UTF-8.
     """
 
     def __init__(
@@ -99,14 +111,15 @@ class ClipSet:
         self.select = select
         self.notes: list[str] = []
         self._clips: dict[str, _Kept] = {}
-        if (path / MANIFEST).is_file():
+        check_name(path)
+        if self.is_dataset(path):
             self._add_dataset(SequenceFolder(path, split))
         else:
             if split is not None:
                 raise DatasetError(
                     f"{path} is no dataset, so it has no split {split}. Leave --split out."
                 )
-            self._add_files(path, layout if grids else None)
+            self._add_files(Path(os.path.abspath(path)), layout if grids else None)
         if not self._clips:
             raise DatasetError(
                 f"No folder of pictures in {path} has any called {select.pictures}. Give another "
@@ -122,6 +135,11 @@ class ClipSet:
         if select.skip_short and frames is not None:
             self._leave_out_short(frames)
 
+    @staticmethod
+    def is_dataset(path: Path) -> bool:
+        """Whether a path is a dataset of filmgrid, which may be split."""
+        return (path / MANIFEST).is_file()
+
     def _add_dataset(self, folder: SequenceFolder) -> None:
         for index, entry in enumerate(folder.entries):
             self._add(
@@ -134,30 +152,45 @@ class ClipSet:
             )
 
     def _add_files(self, path: Path, grid: Layout | None) -> None:
+        captions, root = Captions(), path if path.is_dir() else path.parent
         arrays, grids = _arrays(path), _grids(path, grid)
+        used = {*arrays, *grids}
         for file in arrays:
-            inside = array_clips(file, numbered=file == path)
-            prefix = _below(path, file).parent
-            for name, read in inside.items():
-                told = (self.layout, "")
-                self._add((prefix / name).as_posix(), _whole(read, lambda told=told: told))
+            check_name(file)
+            prefix = file.parent.relative_to(root)
+            for number, (name, read) in enumerate(array_clips(file, numbered=file == path).items()):
+                source = _source(_captioned(file, name), "video", root)
+                used.add(source.path.with_suffix(".txt"))
+                words = f"{source.name}#{number}"
+                self._add(
+                    (prefix / name).as_posix(),
+                    _whole(
+                        read,
+                        lambda source=source, words=words: (
+                            self.layout,
+                            captions.of(source, words, "").text,
+                        ),
+                    ),
+                )
         for file in grids:
-            name = _below(path, file).with_suffix("").as_posix()
+            check_name(file)
+            source = _source(file, "strip", root)
+            used.add(file.with_suffix(".txt"))
             self._add(
-                name,
+                Path(source.name).with_suffix("").as_posix(),
                 _whole(
                     lambda file=file: read_grid(file, grid).frames,
-                    lambda file=file: self._told(file, None, None),
+                    lambda source=source: self._told(captions, source),
                 ),
             )
         try:
             scan = scan_sources([path])
-        except DatasetError:
-            if not self._clips:
+        except DatasetError as error:
+            if error.__cause__ is not None:  # a name or a folder that cannot be read
                 raise
+            if not self._clips:
+                raise DatasetError(_nothing(self.path)) from error
             return
-        captions = Captions()
-        used = {*arrays, *grids}
         for source in scan.found:
             if source.kind == "frames" and any(file.parent == source.path for file in grids):
                 continue
@@ -171,12 +204,12 @@ class ClipSet:
                 _Kept(
                     lambda wanted, at=source.path: self._frames_of(at, wanted),
                     lambda at=source.path: count_frames(at, self.select.pictures),
-                    lambda source=source: self._told(source.path, captions, source),
+                    lambda source=source: self._told(captions, source),
                 ),
             )
         skipped = [item for item in scan.skipped if item.path not in used]
         if skipped:
-            self.notes.append(f"In {path}, left out: {'; '.join(count_reasons(skipped))}.")
+            self.notes.append(f"In {self.path}, left out: {'; '.join(count_reasons(skipped))}.")
 
     def _frames_of(self, path: Path, wanted: slice) -> FrameArray:
         return read_clip(
@@ -187,14 +220,10 @@ class ClipSet:
             names=self.select.pictures,
         ).frames
 
-    def _told(
-        self, path: Path, captions: Captions | None, source: Source | None
-    ) -> tuple[Layout | None, str]:
+    def _told(self, captions: Captions, source: Source) -> tuple[Layout | None, str]:
         """Layout and words, as the file, what lies beside it, or the caller tells them."""
-        told: Provenance | None = read_provenance(path)
-        words = ""
-        if captions is not None and source is not None:
-            words = captions.of(source, source.name, "").text
+        told: Provenance | None = read_provenance(source.path)
+        words = captions.of(source, source.name, "").text
         if told is None:
             return self.layout, words
         prompt = str((told.request or {}).get("prompt") or "")
@@ -213,6 +242,10 @@ class ClipSet:
         """Layout and caption of the first clip, where it tells them."""
         return next(iter(self._clips.values())).about()
 
+    def without_caption(self) -> str | None:
+        """The first clip of which nobody said what it shows, if there is one."""
+        return next((name for name, kept in self._clips.items() if not kept.about()[1]), None)
+
     def choose(self, names: list[str]) -> None:
         """Leave out all other clips."""
         self._clips = {name: self._clips[name] for name in names}
@@ -229,8 +262,8 @@ class ClipSet:
         if self.frames is not None and len(frames) < self.frames:
             every = f" of every {self.select.stride}" if self.select.stride > 1 else ""
             raise ShapeError(
-                f"{name} in {self.path} has {len(frames)} frames{every}, and {self.frames} are "
-                f"asked for. Use --frames {len(frames)}, or leave that clip out."
+                f"{name} in {self.path} has {counted(len(frames), 'frame')}{every}, and "
+                f"{self.frames} are asked for. Use --frames {len(frames)}, or leave that clip out."
             )
         if self.size is not None:
             frames = fit_frames(frames, self.size, self.fit)
@@ -318,5 +351,28 @@ def _sorted(files: Iterable[Path]) -> list[Path]:
     return sorted(files, key=lambda file: natural_key(file.as_posix()))
 
 
-def _below(path: Path, file: Path) -> Path:
-    return file.relative_to(path) if path.is_dir() else Path(file.name)
+def _source(path: Path, kind: SourceKind, root: Path) -> Source:
+    return Source(path, kind, root, path.relative_to(root).as_posix())
+
+
+def _captioned(file: Path, name: str) -> Path:
+    """What words beside an array are looked up by: its clip's own name, if a text has it."""
+    own = file.parent / f"{name}{file.suffix}"
+    return own if own.parent == file.parent and own.with_suffix(".txt").is_file() else file
+
+
+def _nothing(path: Path) -> str:
+    """Why there is no clip in a path, and what fits."""
+    if not path.exists():
+        return f"There is no source {path}. Check the path."
+    if path.suffix.lower() in SUFFIXES and path.is_file():
+        return (
+            f"{path} is one picture and no clip. Say that it is a grid with --grids and --layout "
+            "ROWSxCOLS, or give the folder of all frames."
+        )
+    first = next((file.name for file in _sorted(path.rglob("*")) if file.is_file()), None)
+    what = "" if path.is_file() else f": its first file is {first}" if first else ": it is empty"
+    return (
+        f"{path} holds no clip{what}. Give videos, animations, folders of frames, grids, or .npy "
+        "arrays."
+    )

@@ -41,8 +41,9 @@ class EvaluateConfig(Settings):
     clips: int | None = Field(default=None, ge=2)
     """Use so many clips of each side, chosen by the seed; by default all."""
     real_clips: int | None = Field(default=None, ge=2)
-    """Use at most so many real clips; by default --clips. With twice as many as made ones, the
-    floor is measured at the number of made clips."""
+    """Use at most so many real clips, and not fewer than there are made clips of their names; by
+    default --clips. With twice as many as made ones, the floor is measured at the number of made
+    clips."""
     real_stride: int = Field(default=1, ge=1)
     """Frames of a real clip from one used frame to the next; made clips are used as they are."""
     real_names: str | None = None
@@ -67,7 +68,8 @@ class EvaluateConfig(Settings):
     """Frames that were given and had to stay, counted from 0: the metric kept checks them, and
     psnr, ssim, lpips and dists leave them out."""
     split: Literal["train", "held_out"] | None = None
-    """Side of a dataset; by default both."""
+    """Side of a dataset; by default both. Of real and made clips, those that are no dataset are
+    used whole."""
     weights: tuple[str, ...] = ()
     """NAME=PLACE: trained weights, a path, a Hub id, or random:SEED for the same architecture with
     random weights. Names: i3d, videomae, inception, clip, c3d, lpips-alex, lpips-vgg,
@@ -142,9 +144,34 @@ class EvaluateConfig(Settings):
         if self.grids and self.layout is None:
             raise ValueError("pictures can be read as grids only with their --layout, as 4x4.")
         if self.frames is None and (self.start != "first" or self.skip_short):
-            raise ValueError("start and skip_short need the number of --frames that are used.")
+            raise ValueError("--start and --skip-short need the number of --frames that are used.")
+        if self.size is None and self.fit != "resize":
+            raise ValueError(
+                f"--fit {self.fit} says how frames are brought to a size, and none is named. Add "
+                "--size HEIGHTxWIDTH, or leave --fit out."
+            )
+        if self.frames is not None and self.kept and self.kept[-1] >= self.frames:
+            raise ValueError(
+                f"there is no frame {self.kept[-1]} to keep: --frames {self.frames} are counted "
+                f"from 0 to {self.frames - 1}. Correct --kept."
+            )
         if "kept" in self.metrics and not self.kept:
             raise ValueError("the metric kept needs the frames that had to stay, as --kept 0 15.")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> "EvaluateConfig":
+        used = {name for metric in self.measured for name in _weights_of(metric)}
+        for flag, given in (("--weights", self.weights), ("--sha256", self.sha256)):
+            for name in (text.partition("=")[0] for text in given):
+                if name not in used:
+                    fit = next(
+                        each.name for each in CATALOGUE.values() if name in _weights_of(each)
+                    )
+                    raise ValueError(
+                        f"{flag} names {name}, which no metric that is measured uses. Add one that "
+                        f"does to --metrics, such as {fit}, or leave it out."
+                    )
         return self
 
     @property
@@ -174,3 +201,8 @@ class EvaluateConfig(Settings):
     def sha256_of(self, weights: str) -> str | None:
         """What the SHA-256 of a file of weights must be, if that was said."""
         return dict(text.split("=", 1) for text in self.sha256).get(weights)
+
+
+def _weights_of(metric: Metric) -> list[str]:
+    """Names for ``--weights`` of what a metric needs."""
+    return [WEIGHTS_OF[name] for name in metric.instruments if name in WEIGHTS_OF]

@@ -3,6 +3,7 @@
 Weights are found and read before the first clip is, so that a missing file costs nothing.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,19 +93,17 @@ class Instruments:
 
 
 def random_seed(place: str | None) -> int | None:
-    """The seed in ``random:SEED``; None for any other place.
+    """The seed in ``random:SEED``, 0 in ``random``; None for any other place.
 
     Raises:
         ConfigError: if the seed is no whole number.
     """
-    if place is None or not place.startswith("random"):
+    if place is None or place.partition(":")[0] != "random":
         return None
-    _, colon, seed = place.partition(":")
-    if not colon:
-        return 0
-    if not seed.isdigit():
+    match = re.fullmatch("random(?::([0-9]+))?", place)
+    if match is None:
         raise ConfigError(f"{place!r} has no seed. Write random:0, or any whole number.")
-    return int(seed)
+    return int(match[1] or 0)
 
 
 def _network(name: str, config: EvaluateConfig) -> Extractor:

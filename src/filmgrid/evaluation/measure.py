@@ -139,10 +139,17 @@ def clip_sets(config: EvaluateConfig) -> tuple[ClipSet, ClipSet]:
 
     Raises:
         DatasetError: if one side has no clips.
-        ConfigError: if it has fewer than are asked for.
+        ConfigError: if it has fewer than are asked for, there is no split, or clips with a
+            partner would be left out.
     """
     size = None if config.size is None else CellSize.parse(config.size)
     layout = None if config.layout is None else Layout.parse(config.layout)
+    whole = [side for side in (config.real, config.generated) if not ClipSet.is_dataset(side)]
+    if config.split is not None and len(whole) == 2:
+        raise ConfigError(
+            f"Neither {config.real} nor {config.generated} is a dataset, so there is no split "
+            f"{config.split}. Leave --split out."
+        )
     asked = Selection(start=config.start, seed=config.seed)
     asked_of_real = replace(
         asked,
@@ -155,7 +162,7 @@ def clip_sets(config: EvaluateConfig) -> tuple[ClipSet, ClipSet]:
     real, made = (
         ClipSet(
             path,
-            config.split,
+            None if path in whole else config.split,
             config.frames,
             size,
             config.fit,
@@ -165,6 +172,8 @@ def clip_sets(config: EvaluateConfig) -> tuple[ClipSet, ClipSet]:
         )
         for path, select in ((config.real, asked_of_real), (config.generated, asked))
     )
+    if config.split is not None:
+        made.notes += [f"{path} has no split and is used whole." for path in whole]
     if config.clips is not None:
         made.choose(_drawn(made, made.names, config.clips, config.seed))
     count = config.clips
@@ -174,17 +183,24 @@ def clip_sets(config: EvaluateConfig) -> tuple[ClipSet, ClipSet]:
         known = set(made.names)
         shared = [name for name in real.names if name in known]
         others = [name for name in real.names if name not in known]
-        left = max(0, count - len(shared))
-        real.choose([*shared, *_drawn(real, others, left, config.seed)])
+        if count < len(shared):
+            raise ConfigError(
+                f"{len(shared)} made clips have a real clip of their name, and --real-clips "
+                f"{count} leaves some of these out. Use --real-clips {len(shared)} or more, or as "
+                "few --clips."
+            )
+        real.choose([*shared, *_drawn(real, others, count - len(shared), config.seed)])
     return real, made
 
 
 def _drawn(clips: ClipSet, names: list[str], count: int, seed: int) -> list[str]:
     """Names of so many clips, drawn by the seed, in their order."""
     if len(names) < count:
+        found = len(clips)
+        fix = f"Use --clips {found} or fewer, or leave it out." if found > 1 else "Leave it out."
         raise ConfigError(
-            f"{clips.path} has {len(clips)} clips, which is not enough for --clips. Use "
-            f"--clips {len(clips)} or fewer, or leave it out."
+            f"{clips.path} has {found} clip{'s' if found > 1 else ''}, which is not enough for "
+            f"--clips. {fix}"
         )
     chosen = np.random.default_rng(seed).permutation(len(names))[:count]
     return [names[index] for index in sorted(chosen)]
@@ -215,10 +231,11 @@ def _measurable(
             raise ConfigError(f"{sentence}, or leave seams out.")
         notes.append(f"{sentence} to measure seams.")
         left_out.add("seams")
-    if any(metric.name == "clip-text" for metric in metrics) and not made.told()[1]:
+    bare = made.without_caption() if any(m.name == "clip-text" for m in metrics) else None
+    if bare is not None:
         raise ConfigError(
-            f"{made.names[0]} in {made.path} has no caption for clip-text. Write {made.names[0]}"
-            ".txt beside the clip, or a metadata.jsonl, or leave that metric out."
+            f"{bare} in {made.path} has no caption for clip-text. Write {bare}.txt beside the "
+            "clip, or a metadata.jsonl, or leave that metric out."
         )
     metrics = [metric for metric in metrics if metric.name not in left_out]
     few = [metric for metric in metrics if metric.kind == "distance" and metric in optional]
@@ -356,11 +373,11 @@ def _statistic(metric: Metric) -> Distance:
     """The distance between sets of clips, whose frames stay together where features have any."""
 
     def between(one: np.ndarray, other: np.ndarray) -> float:
-        sets = [features.reshape(-1, features.shape[-1]) for features in (one, other)]
+        real, made = (features.reshape(-1, features.shape[-1]) for features in (one, other))
         if not _is_unbiased(metric.name):
-            return frechet_distance(*sets)
-        rows = (len(sets[0]) // len(one), len(sets[1]) // len(other))
-        return polynomial_mmd(*sets, rows_per_clip=rows)
+            return frechet_distance(real, made)
+        rows = (len(real) // len(one), len(made) // len(other))
+        return polynomial_mmd(real, made, rows_per_clip=rows)
 
     return between
 

@@ -12,7 +12,7 @@ import numpy as np
 from filmgrid.data.manifest import content_hash
 from filmgrid.errors import ConfigError, FilmgridError, ShapeError
 from filmgrid.evaluation.catalogue import Metric
-from filmgrid.evaluation.clips import Clip, ClipSet
+from filmgrid.evaluation.clips import Clip, ClipSet, counted
 from filmgrid.evaluation.features import Extractor
 from filmgrid.evaluation.scores import CLIP_SCORES, PAIR_SCORES, UNEQUAL_LENGTHS, Context, Seen
 
@@ -265,7 +265,7 @@ class _EqualSizes:
 
 
 def _said(clip: Clip) -> str:
-    return f"{clip.name} has {len(clip.frames)} frames of {clip.size} px"
+    return f"{clip.name} has {counted(len(clip.frames), 'frame')} of {clip.size} px"
 
 
 def check_partners(

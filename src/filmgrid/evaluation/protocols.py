@@ -15,8 +15,9 @@ from typing import Any, Literal
 
 from filmgrid.errors import ConfigError, DatasetError, MediaError
 from filmgrid.evaluation.catalogue import WEIGHTS_OF, Metric, find_metric
-from filmgrid.evaluation.clips import ClipSet, partners
+from filmgrid.evaluation.clips import ClipSet, counted, partners
 from filmgrid.evaluation.config import ALL_OFFLINE, EvaluateConfig
+from filmgrid.evaluation.instruments import random_seed
 from filmgrid.evaluation.measure import clip_sets
 from filmgrid.evaluation.protocol_presets import PROTOCOLS as PROTOCOLS
 from filmgrid.evaluation.protocol_spec import Place, Protocol, WeightsFile
@@ -179,8 +180,8 @@ def protocol_config(
 ) -> EvaluateConfig:
     """The evaluation of a protocol on what is there, with sentences on what is left out.
 
-    Metrics whose weights or clips are missing are left out, and so are surplus clips; the notes of
-    the configuration, which the evaluation keeps, say so.
+    Metrics whose weights or clips are missing are left out, with their weights, and so are surplus
+    clips; the notes of the configuration, which the evaluation keeps, say so.
 
     Args:
         protocol: which.
@@ -193,6 +194,7 @@ def protocol_config(
         ConfigError: if nothing can be measured, or the made clips are shorter than the protocol's.
     """
     named = tuple(overrides.pop("weights", None) or ())
+    hashes = tuple(overrides.pop("sha256", None) or ())
     frames = overrides.pop("frames", None) or protocol.frames
     state = check_protocol(protocol, data, generated, named, frames)
     if state.place is None or state.real is None or state.made is None:
@@ -202,6 +204,7 @@ def protocol_config(
     metrics = overrides.pop("metrics", None) or (*protocol.metrics, *protocol.beside)
     wanted = overrides.pop("clips", None) or protocol.num_made
     most = max(FEW, 2 * min(len(state.made), wanted))
+    surplus = len(state.made) > wanted
     settings: dict[str, Any] = {
         "real": state.place.under(data),
         "generated": generated,
@@ -210,12 +213,13 @@ def protocol_config(
         "start": protocol.start,
         "size": protocol.size,
         "fit": protocol.fit,
-        "clips": wanted if len(state.made) > wanted else None,
-        "real_clips": most if len(state.real) > most else None,
+        "clips": wanted if surplus else None,
+        "real_clips": most if surplus or len(state.real) > most else None,
         "real_names": state.place.names,
         "real_pictures": state.place.pictures,
         "skip_short": True,
-        "weights": (*named, *(f"{name}={at}" for name, at in state.weights.items())),
+        "weights": named,
+        "sha256": hashes,
     }
     given = {name: value for name, value in overrides.items() if value is not None}
     config = EvaluateConfig(**(settings | given))
@@ -227,10 +231,22 @@ def protocol_config(
         raise ConfigError(f"Nothing of {protocol.name} can be measured. {' '.join(notes)}")
     if config.clips is not None:
         notes.append(f"Of {len(state.made):,} made clips {config.clips:,} are used.")
-    if config.real_clips is not None:
+    if config.real_clips is not None and config.real_clips < len(state.real):
         notes.append(f"Of {len(state.real):,} real clips at most {config.real_clips:,} are used.")
-    settings |= {"metrics": left, "notes": (_published(protocol), *notes)}
+    found = (f"{name}={at}" for name, at in state.weights.items())
+    settings |= {
+        "metrics": left,
+        "weights": _used((*named, *found), left),
+        "sha256": _used(hashes, left),
+        "notes": (_published(protocol), *notes),
+    }
     return EvaluateConfig(**(settings | given))
+
+
+def _used(texts: Sequence[str], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Those of some ``NAME=…`` whose weights these metrics need."""
+    names = {_weights_of(find_metric(name)) for name in metrics if name != ALL_OFFLINE}
+    return tuple(text for text in texts if text.partition("=")[0] in names)
 
 
 def _real_clips(
@@ -270,22 +286,22 @@ def _about_real(protocol: Protocol, clips: ClipSet, frames: int) -> tuple[str, b
     told = f"{len(names):,}{of} clips in {clips.path}, the first of {clips[names[0]].size} px"
     if short == len(lengths):
         return (
-            f"{told}, but the {short} looked at have {_span(lengths)} frames and "
+            f"{told}, but the {short} looked at have {_span(lengths)} and "
             f"{frames} are needed. Put {protocol.places[0].holds} there.",
             False,
         )
     if short:
         return (
-            f"{told}; {short} of {len(lengths)} looked at have fewer than {frames} frames "
-            "and will be left out.",
+            f"{told}; {short} of {len(lengths)} looked at have fewer than "
+            f"{counted(frames, 'frame')} and will be left out.",
             True,
         )
-    return f"{told}, {_span(lengths)} frames.", True
+    return f"{told}, {_span(lengths)}.", True
 
 
 def _span(lengths: Sequence[int]) -> str:
     least, most = min(lengths), max(lengths)
-    return f"{least}" if least == most else f"{least} to {most}"
+    return f"{'' if least == most else f'{least} to '}{counted(most, 'frame')}"
 
 
 def _foreign(protocol: Protocol, folder: Path) -> str:
@@ -314,7 +330,7 @@ def _how_to_get(protocol: Protocol, data: Path) -> str:
 
 def _named_weights(needed: WeightsFile, named: str) -> Finding:
     what = f"weights {needed.name}"
-    if named.startswith("random"):
+    if random_seed(named) is not None:
         return Finding(what, "found", "random ones, a test of the way and no result.")
     if Path(named).exists() or (needed.hub and not named.startswith((".", "/"))):
         return Finding(what, "found", f"{named}.")
@@ -365,8 +381,8 @@ def _made_clips(protocol: Protocol, generated: Path, needed: int) -> tuple[ClipS
     return made, Finding(
         "made clips",
         status,
-        f"{len(made):,} of {protocol.num_made:,}, the first of {frames} frames and {first.size} "
-        f"px; {needed} frames are used.",
+        f"{len(made):,} of {protocol.num_made:,}, the first of {counted(frames, 'frame')} and "
+        f"{first.size} px; the protocol uses {needed}.",
     )
 
 
@@ -380,8 +396,9 @@ def _check_length(protocol: Protocol, made: ClipSet, frames: int) -> None:
     length = made.num_frames(name)
     if length < frames:
         raise ConfigError(
-            f"{name} in {made.path} has {length} frames, and {protocol.name} measures {frames}. "
-            f"Make longer clips, or use --frames {length}, whose numbers are not the protocol's."
+            f"{name} in {made.path} has {counted(length, 'frame')}, and {protocol.name} measures "
+            f"{frames}. Make longer clips, or use --frames {length}, whose numbers are not the "
+            "protocol's."
         )
 
 

@@ -32,11 +32,25 @@ _SUFFIXES = (".html", ".md", ".json")
 _OURS = re.compile(r"(clip|plot)-\d+-\w+\.(webp|svg)")
 
 KINDS = {
-    "clip": ("By itself", "each clip alone, generated and real"),
-    "pair": ("Against its real clip", "each generated clip against the real one of its name"),
-    "distance": ("Between the sets", "all generated clips against all real ones, by features"),
-    "score": ("By a classifier", "the generated clips alone"),
+    "clip": (
+        "By itself",
+        "Each clip alone, generated and real. In brackets: bootstrap intervals of means over "
+        "clips, drawn by clip.",
+    ),
+    "pair": (
+        "Against its real clip",
+        "Each generated clip against the real one of its name. In brackets: bootstrap intervals "
+        "of means over clips, drawn by clip.",
+    ),
+    "distance": (
+        "Between the sets",
+        "All generated clips against all real ones, by features, in draws of n clips. In brackets: "
+        "for generated clips an interval from halves of the draws; for the floor the range over "
+        "draws of real clips against other real clips.",
+    ),
+    "score": ("By a classifier", "The generated clips alone."),
 }
+"""Title of each table, and what its numbers and brackets are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,7 @@ class Plots:
     """Of one metric, as SVG; empty where there is nothing finite to draw."""
 
     interval: str
+    paired: str = ""
     clips: str = ""
 
 
@@ -106,6 +121,7 @@ def write_report(evaluation: Evaluation, path: Path, sheets: int = SHEETS) -> Pa
         headline=words.headline(evaluation),
         verdicts=words.verdicts(evaluation),
         warnings=words.warnings(evaluation),
+        reading=words.reading(evaluation),
         notes=words.notes(evaluation),
         gallery=evaluation_gallery(evaluation, sheets),
         tables=_tables(evaluation),
@@ -182,11 +198,16 @@ def _plots(metric: MetricResult) -> Plots:
     if metric.full is not None:
         rows.append(Row("all clips", "made", metric.full))
         about += f", all clips {metric.full}"
+    paired = ""
+    if metric.paired is not None:
+        told = f"{metric.name}: generated minus its real clip {metric.paired}"
+        paired = interval_plot([Row("minus real", "made", metric.paired)], told, zero=True)
     sets = [("generated", "made", list(metric.clips.values()))] if metric.clips else []
     if metric.real_clips:
         sets.append(("real", "real", list(metric.real_clips.values())))
     return Plots(
         interval_plot(rows, about, zero=metric.kind == "distance"),
+        paired,
         strip_plot(sets, f"{metric.name} of every clip") if sets else "",
     )
 

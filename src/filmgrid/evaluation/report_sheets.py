@@ -1,15 +1,14 @@
 """Pictures of clips for a report: moving, and with all frames side by side, in few bytes."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 
+from filmgrid.data.animations import encode_webp
 from filmgrid.data.fit import fit_frames
 from filmgrid.data.mosaics import pack_image
-from filmgrid.data.pictures import to_picture
 from filmgrid.evaluation.report_words import count_of
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.types import FrameArray, ImageArray
@@ -22,6 +21,8 @@ MAX_PIXELS = 4_000_000
 """Of all frames of a moving picture, beyond which encoding it is not even tried."""
 EXACT_PIXELS = 500_000
 """Of all frames, up to which a picture is tried without loss: small frames show every artefact."""
+QUALITY = 82
+"""Of pictures with loss, of 100."""
 STILL_WIDTH, STILL_FRAMES, FEW_FRAMES = 760, 60, 16
 """Of the picture of all frames: its width in pixels, the most frames it has, and how many are few
 enough to be drawn larger."""
@@ -83,7 +84,7 @@ def draw_sheet(panels: Sequence[Panel], max_bytes: int) -> Sheet:
         if pixels > most_pixels:
             continue
         frames = _with_bar(_together(panels, chosen, side, is_beside), chosen, num_frames)
-        moving = _webp(frames, 1000 * step // FPS, for_moving)
+        moving = _webp(frames, FPS / step, for_moving)
         size = CellSize(frames.shape[1], frames.shape[2])
         if len(moving) <= for_moving:
             break
@@ -156,7 +157,7 @@ def _still(
     data = b""
     for count, width in attempts:
         chosen = np.linspace(0, num_frames - 1, count).round().astype(int)
-        data = _webp(_mosaic(panels, chosen, width, is_beside)[None], None, max_bytes)
+        data = _webp(_mosaic(panels, chosen, width, is_beside)[None], FPS, max_bytes)
         if len(data) <= max_bytes:
             return data, count
     return data, attempts[-1][0]
@@ -178,24 +179,13 @@ def _mosaic(
     return pack_image(cells, Layout(rows, cols))
 
 
-def _webp(frames: FrameArray, milliseconds: int | None, max_bytes: int) -> bytes:
+def _webp(frames: FrameArray, fps: float, max_bytes: int) -> bytes:
     """Without loss where few bytes are enough for that, else with little."""
     if frames[..., 0].size <= EXACT_PIXELS:
-        exact = _encoded(frames, milliseconds, {"lossless": True, "quality": 50, "method": 3})
+        exact = encode_webp(frames, fps)
         if len(exact) <= max_bytes:
             return exact
-    return _encoded(frames, milliseconds, {"quality": 82, "method": 4})
-
-
-def _encoded(frames: FrameArray, milliseconds: int | None, options: dict[str, int | bool]) -> bytes:
-    first, *others = map(to_picture, frames)
-    whole = io.BytesIO()
-    if milliseconds is None:
-        first.save(whole, format="WEBP", **options)
-    else:
-        moving = {"save_all": True, "append_images": others, "duration": milliseconds, "loop": 0}
-        first.save(whole, format="WEBP", **moving, **options)
-    return whole.getvalue()
+    return encode_webp(frames, fps, quality=QUALITY)
 
 
 def _facts(panels: Sequence[Panel], scale: float, step: int, num_still: int) -> str:

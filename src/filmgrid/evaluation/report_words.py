@@ -6,21 +6,20 @@ from collections.abc import Mapping
 
 from filmgrid.evaluation.catalogue import CATALOGUE, companion
 from filmgrid.evaluation.compare import Difference
-from filmgrid.evaluation.results import Evaluation, Interval, MetricResult
+from filmgrid.evaluation.results import Evaluation, Interval, MetricResult, Verdict
 from filmgrid.metrics.floors import FVD_SAMPLE
 
 FEW = 20
-"""Clips below which bootstrap intervals are too narrow, and cover less often than they say."""
+"""Clips below which intervals are so wide that only large differences show."""
 
 RANDOM = "random-"
 """Begins the name of a metric that was measured with random weights."""
 
-_VERDICTS = {
+_VERDICTS: dict[Verdict, str] = {
     "worse": "worse than real",
     "unlike real": "unlike real",
-    "better": "better than real",
     "within noise": "within noise",
-    "": "no floor",
+    "": "no verdict",
 }
 
 
@@ -57,7 +56,38 @@ def verdict_in_words(metric: MetricResult) -> str:
     """What is to be thought of a metric, in at most three words."""
     if metric.made is None:
         return "not measured"
-    return "test only" if is_test(metric) else _VERDICTS[metric.verdict]
+    if is_test(metric):
+        return "test only"
+    has_none = not metric.verdict and metric.real is None and metric.paired is None
+    return "no floor" if has_none else _VERDICTS[metric.verdict]
+
+
+def is_by_clip(metric: MetricResult) -> bool:
+    """Whether its verdict comes from generated minus real, clip by clip."""
+    has_interval = metric.paired is not None and metric.paired.low is not None
+    return has_interval and bool(metric.verdict) and not is_test(metric)
+
+
+def reading(evaluation: Evaluation) -> list[str]:
+    """How the verdicts come about, one text each; only what this evaluation needs."""
+    found = [
+        "Worse or unlike real: the two intervals do not touch; unlike also where the generated "
+        "clips score better than real ones. Within noise: they touch, or a distance is below its "
+        "floor."
+    ]
+    said = verdicts(evaluation)
+    if "no floor" in said:
+        found.append("No floor: there is nothing real to hold the number against.")
+    if "no verdict" in said:
+        found.append("No verdict: too few clips, or scores without an interval.")
+    if any(map(is_by_clip, evaluation.metrics)):
+        found.append(
+            "Where every generated clip has a real one of its name, the verdict comes from "
+            "“minus its real clip”: generated minus real, clip by clip, and whether that interval "
+            "leaves 0 out. It sees smaller differences than the two means beside it, whose "
+            "intervals may overlap all the same."
+        )
+    return found
 
 
 def headline(evaluation: Evaluation) -> tuple[str, str]:
@@ -68,15 +98,21 @@ def headline(evaluation: Evaluation) -> tuple[str, str]:
     if not results:
         line = "Nothing but tests with random weights"
     elif not any(metric.verdict for metric in results):
-        line = f"{total}, none with real clips to hold it against"
+        held = any(verdict_in_words(metric) == "no verdict" for metric in results)
+        why = "a verdict" if held else "real clips to hold it against"
+        line = f"{total}, none with {why}"
     elif len(results) == 1:
         line = f"{results[0].name}: {verdict_in_words(results[0])}"
     else:
         unlike = f", unlike them in {counts['unlike real']}" if counts["unlike real"] else ""
         line = f"Worse than real clips in {counts['worse than real'] or 'none'}{unlike} of {total}"
-    told = ("better than real", "within noise", "no floor", "not measured")
-    others = [f"{counts[words]} {words}" for words in told if counts[words]]
-    others = [each.replace("no floor", "without a floor") for each in others]
+    told = {
+        "within noise": "within noise",
+        "no floor": "without a floor",
+        "no verdict": "without a verdict",
+        "not measured": "not measured",
+    }
+    others = [f"{counts[words]} {said}" for words, said in told.items() if counts[words]]
     tests = len(evaluation.metrics) - len(results)
     others += [f"{count_of(tests, 'test')} with random weights"] if tests else []
     made, real = evaluation.generated, evaluation.real
@@ -89,7 +125,7 @@ def headline(evaluation: Evaluation) -> tuple[str, str]:
 
 def verdicts(evaluation: Evaluation) -> dict[str, list[str]]:
     """Names of metrics by what is to be thought of them, worst news first."""
-    order = (*_VERDICTS.values(), "not measured", "test only")
+    order = (*_VERDICTS.values(), "no floor", "not measured", "test only")
     found: dict[str, list[str]] = {words: [] for words in order}
     for metric in evaluation.metrics:
         found[verdict_in_words(metric)].append(metric.name)
@@ -119,8 +155,8 @@ def warnings(evaluation: Evaluation) -> list[str]:
     clips = min(evaluation.real.num_clips, evaluation.generated.num_clips)
     if clips < FEW:
         found.append(
-            f"Only {count_of(clips, 'clip')} on one side: below about {FEW}, intervals are too "
-            "narrow and cover less often than they say."
+            f"Only {count_of(clips, 'clip')} on one side: below about {FEW}, intervals are so "
+            "wide that only large differences show."
         )
     return found
 

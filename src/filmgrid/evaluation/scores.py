@@ -87,8 +87,8 @@ def _warp(flow: str, read: Callable[[WarpError], float]) -> ClipScore:
 def _clip_text(seen: Seen, context: Context) -> float:
     if not seen.clip.caption:
         raise ConfigError(
-            f"{seen.clip.name} has no caption for clip-text. Write NAME.txt beside the clip, or a "
-            "metadata.jsonl."
+            f"{seen.clip.name} has no caption for clip-text. Write {seen.clip.name}.txt beside the "
+            "clip, or a metadata.jsonl."
         )
     text = context.instruments.clip_text([seen.clip.caption])[0]
     return float(np.mean(seen.features["clip"] @ text))
@@ -131,7 +131,7 @@ def _moving(measure: Callable[..., float], margin: int = 0) -> PairScore:
 
     def score(real: Seen, made: Seen, context: Context) -> float:
         mask = moving_pixels(real.clip.frames)
-        free = _free(len(mask), context.kept)
+        free = _free(real.clip, context.kept)
         if not mask[free, margin : mask.shape[1] - margin, margin : mask.shape[2] - margin].any():
             return math.nan  # nothing moves in this clip
         return measure(*free_frames(real.clip, made.clip, context.kept), mask[free])
@@ -190,17 +190,24 @@ def free_frames(real: Clip, made: Clip, kept: tuple[int, ...]) -> tuple[FrameArr
     """Frames of both that did not have to stay.
 
     Raises:
-        ConfigError: if all had to.
+        ConfigError: if all had to, or there is no such frame.
     """
     if not kept:
         return real.frames, made.frames
-    free = _free(len(real.frames), kept)
+    free = _free(real, kept)
     if not free.any():
         raise ConfigError(f"All frames of {made.name} are kept ones, which leaves none to score.")
     return real.frames[free], made.frames[free]
 
 
-def _free(count: int, kept: tuple[int, ...]) -> np.ndarray:
+def _free(clip: Clip, kept: tuple[int, ...]) -> np.ndarray:
+    count = len(clip.frames)
+    missing = [frame for frame in kept if frame >= count]
+    if missing:
+        raise ConfigError(
+            f"{clip.name} has no frame {missing[0]} to keep: its frames are counted from 0 to "
+            f"{count - 1}. Correct --kept."
+        )
     free = np.ones(count, dtype=bool)
-    free[[frame for frame in kept if frame < count]] = False
+    free[list(kept)] = False
     return free
