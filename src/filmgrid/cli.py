@@ -258,7 +258,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx", "huggingface_hub"):
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries are not ours to tell
+    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         try:
