@@ -175,7 +175,7 @@ def test_mistakes_get_a_sentence(model):
     with pytest.raises(ConfigError, match="Did you mean turntable"):
         measure_bars(BarsConfig(model=str(model), only=("turntabel",)))
     with pytest.raises(ConfigError, match="Give one of them"):
-        BarsConfig(quick=True, full=True)
+        BarsConfig(model="mini", quick=True, full=True)
     with pytest.raises(ConfigError, match="Add stills to --only"):
         measure_bars(BarsConfig(model=str(model), only=("text",), base="mini"))
 

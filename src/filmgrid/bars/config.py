@@ -14,7 +14,7 @@ QUICK = 32
 class BarsConfig(Settings):
     """Measure a model on the world: each figure beside its bars."""
 
-    model: str = "mini"
+    model: str
     """Name of a shipped model, or the folder of a trained one."""
     quick: bool = False
     """32 sequences a figure; the default."""

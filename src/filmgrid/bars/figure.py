@@ -97,10 +97,25 @@ class Setup:
 class Figure(Protocol):
     """A figure; ``run`` gives the readings of one sequence, as made and of the true frames."""
 
-    name: str
-    rows: Sequence[Row]
-    full: int
-    settings: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """For ``--only``."""
+        ...
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """Lines of the table."""
+        ...
+
+    @property
+    def full(self) -> int:
+        """Sequences in a full evaluation."""
+        ...
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Names of the settings, besides the usual ones, that change it."""
+        ...
 
     def unfit(self, facts: BackboneFacts) -> str:
         """Why the model was not trained for it, in a sentence; empty if it was."""
