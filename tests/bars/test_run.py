@@ -139,6 +139,19 @@ def test_a_model_without_text_is_not_asked_for_prompts():
     assert not {"interpolation", "deblur", "image", "speed"} & unfit
 
 
+def test_a_thing_that_vanishes_does_not_go_on():
+    facts = BackboneFacts(
+        family="mini", name="any", layout="4x4", trained_layouts=("4x4",), cell=(64, 64),
+        stride=16, has_text=True, per_cell_sigma=True,
+    )  # fmt: skip
+    (longer,) = find_figures(("longer",))
+    ask = longer.draw(Setup(BarsConfig(model="mini"), facts, lambda: None), 0)
+    assert longer.judge(ask, ask.truth)["goes on"] == 1
+    gone = ask.truth.copy()
+    gone[16:] = np.median(gone, axis=0)
+    assert longer.judge(ask, gone)["goes on"] == 0
+
+
 def test_stills_are_held_against_their_base(model, tmp_path):
     config = BarsConfig(model=str(model), base=str(model), count=2, only=("stills",), work=tmp_path)
     row = measure_bars(config).row("stills", "below base")

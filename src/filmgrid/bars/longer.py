@@ -1,5 +1,7 @@
 """A grid that is longer than those trained: does the motion go on?"""
 
+import numpy as np
+
 from filmgrid.bars.figure import Ask, Readings, Row, Sequences, Setup
 from filmgrid.bars.reading import SIDE, find_thing, track_error
 from filmgrid.bars.scenes import motion_scene
@@ -12,7 +14,8 @@ from filmgrid.types import FrameArray
 LAYOUT, NUM_FRAMES, NUM_KNOWN = "4x8", 32, 16
 VERBS = ("moving", "spinning", "circling", "growing", "shrinking")
 """Motions that go on for so long: nothing bounces twice or has stopped before."""
-WORDS = ("colour", "shape", "verb", "direction", "turn")
+LEAST_SEEN = 0.75
+"""Share of the new frames that must show the thing, the last one among them."""
 
 
 def _draw(setup: Setup, number: int) -> Ask:
@@ -33,11 +36,13 @@ def _judge(ask: Ask, frames: FrameArray) -> Readings:
     right = compare_motion(ask.scene, seen)
     thing = ask.scene.things[0]
     found = find_thing(ask.scene, seen, thing)
-    error = float(SIDE)
+    error, stays = float(SIDE), False
     if found is not None:
         wanted = thing.track(NUM_FRAMES, 1.0).centres
         error = track_error(found.centres[NUM_KNOWN:], wanted[NUM_KNOWN:])
-    goes_on = all(right.get(word, True) for word in ("verb", "direction", "turn"))
+        shown = np.isfinite(found.centres[NUM_KNOWN:]).all(axis=1)
+        stays = bool(shown[-1] and shown.mean() >= LEAST_SEEN)
+    goes_on = stays and all(right.get(word, True) for word in ("verb", "direction", "turn"))
     looks = right["colour"] and right["shape"]
     return {"goes on": float(goes_on), "looks": float(looks), "path": error}
 

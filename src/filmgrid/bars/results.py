@@ -16,6 +16,10 @@ Mark = Literal["reached", "missed", "reached?", "missed?"]
 """With a question mark where the interval holds the bar."""
 
 
+UNTRAINED = "Not trained for: "
+"""Begins the note of what is not measured."""
+
+
 class BarResult(BaseModel):
     """One row of the table."""
 
@@ -66,7 +70,9 @@ class BarsReport(BaseModel):
         table = [("figure", "value", "true frames", "bar, GPU", "bar, CPU")]
         for row in self.rows:
             if row.value is None:
-                table.append((f"{row.figure}: {row.what}", "not trained for", "", "", ""))
+                trained = not row.note.startswith(UNTRAINED)
+                what = row.what if trained else f"{row.figure}: {row.what}"
+                table.append((what, "not shown" if trained else "not trained for", "", "", ""))
                 continue
             real = "" if row.real is None else _number(row.real.value)
             bars = (_bar(row, row.gpu, row.gpu_mark), _bar(row, row.cpu, row.cpu_mark))

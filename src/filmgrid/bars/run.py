@@ -7,7 +7,7 @@ from filmgrid.bars.config import BarsConfig
 from filmgrid.bars.figure import Figure, Setup
 from filmgrid.bars.figures import find_figures
 from filmgrid.bars.keeping import Judged, Kept, weights_of
-from filmgrid.bars.results import BarResult, BarsReport, below_base, sum_up
+from filmgrid.bars.results import UNTRAINED, BarResult, BarsReport, below_base, sum_up
 from filmgrid.bars.stills import BASE_ROW, STILLS
 from filmgrid.data.provenance import current_versions
 from filmgrid.errors import ConfigError
@@ -120,7 +120,7 @@ def _untrained(figure: Figure, unfit: str) -> BarResult:
         value=None,
         gpu=row.gpu,
         cpu=row.cpu,
-        note=f"Not trained for: {unfit}",
+        note=UNTRAINED + unfit,
     )
 
 
