@@ -40,7 +40,7 @@ def _judge(ask: Ask, frames: FrameArray) -> Readings:
     if found is not None:
         wanted = thing.track(NUM_FRAMES, 1.0).centres
         error = track_error(found.centres[NUM_KNOWN:], wanted[NUM_KNOWN:])
-        shown = np.isfinite(found.centres[NUM_KNOWN:]).all(axis=1)
+        shown = np.isfinite(found.centres[NUM_KNOWN:, 0])
         stays = bool(shown[-1] and shown.mean() >= LEAST_SEEN)
     goes_on = stays and all(right.get(word, True) for word in ("verb", "direction", "turn"))
     looks = right["colour"] and right["shape"]
