@@ -88,6 +88,24 @@ def test_info_describes_a_model(tiny_model, capsys):
     assert "tiny" in capsys.readouterr().out
 
 
+def test_evaluate_with_a_model_first_puts_it_beside_its_bars(tiny_model, tmp_path, capsys):
+    asked = ("--only", "stills", "text", "--count", 2, "--work", tmp_path / "work")
+    run("evaluate", tiny_model, *asked, "--out", tmp_path / "bars.json")
+    told = capsys.readouterr().out
+    assert "stills: colours and shape or kind right" in told
+    assert "Not trained for: tiny was trained on 2x2, 1x1 and not on 4x4." in told
+    run("evaluate", tiny_model, *asked, "--json")
+    again = json.loads(capsys.readouterr().out)
+    assert again == json.loads((tmp_path / "bars.json").read_text())
+
+
+def test_evaluate_refuses_a_model_or_figure_that_is_not_there(tiny_model, capsys):
+    assert "There is no model 'mimi'" in refused(capsys, "evaluate", "mimi")
+    told = refused(capsys, "evaluate", tiny_model, "--only", "interpolate")
+    assert "Did you mean interpolation?" in told
+    assert "Give one of them" in refused(capsys, "evaluate", tiny_model, "--quick", "--full")
+
+
 def test_pack_undoes_split_without_a_layout(tiny_model, tmp_path):
     run("generate", "a star", "--model", tiny_model, "--out", tmp_path / "grid.png")
     run("split", tmp_path / "grid.png", "--out", f"{tmp_path}/frames/")

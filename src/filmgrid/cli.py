@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from pydantic import Field
 
+from filmgrid.bars.config import BarsConfig
 from filmgrid.bench.config import BenchConfig
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
@@ -146,7 +147,10 @@ class Pack(Words):
 
 
 class Evaluate(Words, EvaluateConfig):
-    """Compare made clips with real ones, and say how much of each number is noise."""
+    """Compare made clips with real ones, and say how much of each number is noise.
+
+    filmgrid evaluate MODEL measures a model on the world: filmgrid evaluate mini --help.
+    """
 
     floor: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-floor
     """Leave out the floor, real clips measured against real clips, which takes half of them;
@@ -155,6 +159,17 @@ class Evaluate(Words, EvaluateConfig):
     """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
     report: Path | None = None
     """Report to write with pictures of the clips: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Bars(Words, BarsConfig):
+    """Measure a model on the procedural world: each figure beside its bars."""
+
+    model: tyro.conf.Positional[str]
+    """Name of a shipped model, or the folder of a trained one."""
+    out: Path | None = None
+    """File to keep the table in, .json."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 
@@ -301,6 +316,8 @@ def run(words: list[str]) -> None:
             _train(rest)
         case ["dataset", *rest]:
             _dataset(rest)
+        case ["evaluate", model, *_] if not model.startswith("-"):
+            _bars(words[1:])
         case ["--version"]:
             from filmgrid import __version__
 
@@ -436,6 +453,21 @@ def _evaluate(config: Evaluate) -> None:
     names = set(EvaluateConfig.model_fields)
     settings = EvaluateConfig(**{name: getattr(config, name) for name in names})
     told = evaluate(settings, config.out, config.report)
+    print(told.model_dump_json(indent=2) if config.json_output else told.text())
+
+
+def _bars(words: list[str]) -> None:
+    config = tyro.cli(
+        Bars,
+        prog="filmgrid evaluate",
+        description=Bars.__doc__,
+        args=words,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues),
+    )
+    from filmgrid.commands import measure_bars
+
+    names = set(BarsConfig.model_fields)
+    told = measure_bars(BarsConfig(**{name: getattr(config, name) for name in names}), config.out)
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 

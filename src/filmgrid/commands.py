@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from filmgrid.bars.config import BarsConfig
 from filmgrid.data.export import check_output, save_sequence
 from filmgrid.data.files import atomic_path, check_place
 from filmgrid.data.media import probe, read_clip, read_grid
@@ -26,6 +27,7 @@ from filmgrid.planning import cost_of, make_plan
 from filmgrid.request import GenerateRequest
 
 if TYPE_CHECKING:
+    from filmgrid.bars.results import BarsReport
     from filmgrid.evaluation.compare import Difference
     from filmgrid.evaluation.results import Evaluation
 
@@ -233,6 +235,24 @@ def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "
         from filmgrid.evaluation.report import write_report
 
         write_report(found, report)
+    return found
+
+
+def measure_bars(config: BarsConfig, out: Path | None) -> "BarsReport":
+    """Measure a model on the world, and keep the table where a file is named.
+
+    Raises:
+        FilmgridError: if there is no such model or figure, or a file cannot be written.
+    """
+    if out is not None:
+        check_place(out)
+    from filmgrid.bars.run import measure_bars as measure
+
+    with _progress("judging", "sequence") as show:
+        found = measure(config, show)
+    if out is not None:
+        with atomic_path(out) as part:
+            part.write_text(found.model_dump_json(indent=2), encoding="utf-8")
     return found
 
 

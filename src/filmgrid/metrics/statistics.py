@@ -88,6 +88,26 @@ def bootstrap_mean(
     return Estimate(mean, mean - wider * (mean - low), mean + wider * (high - mean), n, level)
 
 
+def wilson_share(rights: Scores, *, level: float = 0.95) -> Estimate:
+    """Share of clips that are right, with Wilson's interval, which holds at 0 and at 1 too.
+
+    Source: Wilson 1927, doi:10.1080/01621459.1927.10502953.
+
+    Args:
+        rights: 1 or 0 for each clip, at least one.
+        level: between 0 and 1.
+
+    Raises:
+        ShapeError: if there is no clip.
+        ConfigError: if there is no such level.
+    """
+    check_draws(100, level, (rights,), least=1)
+    n, share, z = len(rights), float(np.mean(rights)), student_reach(level)
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half), n, level)
+
+
 def student_reach(level: float, freedom: float = np.inf) -> float:
     """Half-width that a share ``level`` of Student's t lies within; of a normal by default.
 
