@@ -12,6 +12,7 @@ from filmgrid.metrics.statistics import (
     bootstrap_mean,
     half_sampling,
     student_reach,
+    wilson_share,
 )
 
 
@@ -39,6 +40,15 @@ def test_the_interval_of_a_mean_is_as_wide_as_its_standard_error_says():
 def test_quantiles_of_students_t_are_those_of_tables(freedom, reach):
     assert student_reach(0.95, freedom) == pytest.approx(reach, rel=1e-4)
     assert student_reach(0.95) == pytest.approx(1.959964, rel=1e-6)
+
+
+def test_wilsons_interval_of_eight_of_ten_and_of_none():
+    found = wilson_share(np.array([1.0] * 8 + [0.0] * 2))
+    assert (found.value, found.n) == (0.8, 10)
+    assert (found.low, found.high) == pytest.approx((0.49016, 0.94332), abs=1e-5)
+    none = wilson_share(np.zeros(10))
+    assert none.low == 0
+    assert none.high == pytest.approx(0.27753, abs=1e-5)  # z**2 / (n + z**2)
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 12])
