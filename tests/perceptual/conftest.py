@@ -22,12 +22,13 @@ def define_missing_operators() -> None:
     if found is None or found.origin is None:
         return
     import torch
+    from torch.library import Library
 
     compiled = [p for p in Path(found.origin).parent.glob("_C*") if p.suffix in (".so", ".pyd")]
     try:
         torch.ops.load_library(str(compiled[0]))
     except (OSError, IndexError):
-        MISSING.append(torch.library.Library("torchvision", "DEF"))
+        MISSING.append(Library("torchvision", "DEF"))
         for name in ("nms", "qnms"):
             MISSING[0].define(SCHEMA.format(name))
 

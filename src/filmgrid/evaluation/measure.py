@@ -4,7 +4,6 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,24 +16,17 @@ from filmgrid.evaluation.clips import ClipSet, partners
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.evaluation.instruments import Instruments
 from filmgrid.evaluation.passes import Progress, Side, check_partners, measure_clips, try_metric
-from filmgrid.evaluation.results import ClipSetFacts, Evaluation, Interval, MetricResult
+from filmgrid.evaluation.results import ClipSetFacts, Evaluation
 from filmgrid.evaluation.scores import Context
 from filmgrid.evaluation.selection import Selection
+from filmgrid.evaluation.summaries import is_unbiased, summarise
 from filmgrid.grid.spec import CellSize, Layout
-from filmgrid.metrics.floors import FVD_SAMPLE, at_sample_size, check_fvd_sample, real_floor
-from filmgrid.metrics.frechet import frechet_distance
-from filmgrid.metrics.inception import inception_score
-from filmgrid.metrics.kernel import polynomial_mmd
-from filmgrid.metrics.statistics import bootstrap_mean
-
-Distance = Callable[[np.ndarray, np.ndarray], float]
+from filmgrid.metrics.floors import FVD_SAMPLE, check_fvd_sample
 
 LEAST_CLIPS = 4
 """Clips on the real side from which on there is a floor: two against two others."""
 PIXELS = {"frames", "start", "real_stride", "size", "fit", "kept", "layout"}
 """Settings that decide which pixels are looked at."""
-SPLITS = 10
-"""Of the inception score, as published."""
 
 
 def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Evaluation:
@@ -62,7 +54,7 @@ def evaluate(config: EvaluateConfig, on_progress: Progress | None = None) -> Eva
     if len(config.is_asked_by_name) < len(metrics):
         metrics = _tried(metrics, sides, pairs, context, config, notes)
     measure_clips(sides, pairs, metrics, context, config.workers, on_progress)
-    results = [_result(metric, sides, pairs, instruments, config) for metric in metrics]
+    results = [summarise(metric, sides, pairs, instruments, config) for metric in metrics]
     statements = [instruments.statement(name) for m in metrics for name in m.instruments]
     used = {statement.fingerprint: statement for statement in statements}
     return Evaluation(
@@ -247,7 +239,7 @@ def _measurable(
         metrics = [metric for metric in metrics if metric not in few]
     notes += check_partners(real, made, pairs, metrics)
     _check_counts(metrics, len(real), len(made), config)
-    biased = any(m.kind == "distance" and not _is_unbiased(m.name) for m in metrics)
+    biased = any(m.kind == "distance" and not is_unbiased(m.name) for m in metrics)
     used = min(len(made), len(real) // 2 if config.floor else len(real))
     if biased and used < FVD_SAMPLE:
         notes.append(
@@ -275,7 +267,7 @@ def _check_counts(
         if metric.kind != "distance":
             continue
         if not config.floor:
-            if not _is_unbiased(metric.name):
+            if not is_unbiased(metric.name):
                 check_fvd_sample(num_real, num_made)
         elif num_real < LEAST_CLIPS or num_made < 2:
             raise ConfigError(
@@ -283,139 +275,6 @@ def _check_counts(
                 f"and there are {num_real} and {num_made}. Give more, or leave that "
                 "metric out."
             )
-
-
-def _is_unbiased(name: str) -> bool:
-    return name == "kid" or name.startswith("mmd-")
-
-
-def _result(
-    metric: Metric,
-    sides: tuple[Side, Side],
-    pairs: dict[str, str],
-    instruments: Instruments,
-    config: EvaluateConfig,
-) -> MetricResult:
-    facts: dict[str, Any] = metric_facts(metric, instruments)
-    if metric.kind == "distance":
-        return _distance(metric, facts, *sides, config)
-    if metric.kind == "score":
-        return _score(metric, facts, sides[1])
-    clips = _in_order(sides[1], metric.name)
-    usual = _in_order(sides[0], metric.name) if metric.kind == "clip" else {}
-    counted = len(sides[1].clips) - len(clips)
-    if counted:
-        facts["note"] += f"says nothing of {counted} of {len(sides[1].clips)} clips. "
-    infinite = sum(not np.isfinite(score) for score in clips.values())
-    if infinite:
-        facts["note"] += f"{infinite} of {len(clips)} clips have no finite score. "
-    return MetricResult(
-        **facts,
-        made=_mean(clips, config) if clips else None,
-        real=_mean(usual, config) if usual else None,
-        paired=_paired(clips, usual, pairs, config),
-        clips=clips,
-        real_clips=usual,
-    )
-
-
-def metric_facts(metric: Metric, instruments: Instruments) -> dict[str, Any]:
-    """What a result says about its metric and what it was measured with."""
-    name, note, fingerprint = metric.name, "", ""
-    if metric.instruments:
-        statement = instruments.statement(metric.instruments[0])
-        fingerprint = statement.fingerprint
-        if statement.weights.source == "seed" and not metric.is_offline:
-            name = f"random-{name}"
-            note = "measured with random weights: a test of the way, and no result."
-    return {
-        "name": name,
-        "kind": metric.kind,
-        "better": metric.better,
-        "about": metric.about,
-        "unit": metric.unit,
-        "features": fingerprint,
-        "note": note,
-    }
-
-
-def _in_order(side: Side, metric: str) -> dict[str, float]:
-    scores = side.scores.get(metric, {})
-    return {name: scores[name] for name in side.clips.names if name in scores}
-
-
-def _distance(
-    metric: Metric, facts: dict[str, Any], real: Side, made: Side, config: EvaluateConfig
-) -> MetricResult:
-    """A distance between the sets at one n, and between real clips and real clips at that n."""
-    one, other = (side.sample(metric.instruments[0]) for side in (real, made))
-    statistic = _statistic(metric)
-    draws: dict[str, Any] = config.model_dump(include={"repeats", "level", "seed"})
-    whole = min(len(one), len(other))
-    used = min(len(other), len(one) // 2) if config.floor else whole
-    found = at_sample_size(statistic, one, other, used, **draws)
-    floor = full = None
-    if config.floor:
-        floor = Interval.of(real_floor(statistic, one, used, **draws).estimate)
-    if config.floor and whole > used and (whole >= FVD_SAMPLE or _is_unbiased(metric.name)):
-        full = Interval.of(at_sample_size(statistic, one, other, whole, **draws).estimate)
-    return MetricResult(
-        **facts,
-        made=Interval.of(found.estimate),
-        real=floor,
-        full=full,
-        draws=found.draws.tolist(),
-        halves=found.halves.tolist(),
-    )
-
-
-def _statistic(metric: Metric) -> Distance:
-    """The distance between sets of clips, whose frames stay together where features have any."""
-
-    def between(one: np.ndarray, other: np.ndarray) -> float:
-        real, made = (features.reshape(-1, features.shape[-1]) for features in (one, other))
-        if not _is_unbiased(metric.name):
-            return frechet_distance(real, made)
-        rows = (len(real) // len(one), len(made) // len(other))
-        return polynomial_mmd(real, made, rows_per_clip=rows)
-
-    return between
-
-
-def _score(metric: Metric, facts: dict[str, Any], made: Side) -> MetricResult:
-    """An inception score, whose spread over splits is no interval."""
-    logits = made.sample(metric.instruments[0]).astype(np.float64)
-    logits = logits.reshape(-1, logits.shape[-1])
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    splits = min(SPLITS, len(logits))
-    found = inception_score(weights / weights.sum(axis=1, keepdims=True), splits)
-    notes = [facts.pop("note"), f"standard deviation over {splits} splits: {found.std:.4g}."]
-    return MetricResult(
-        **facts,
-        made=Interval(value=found.mean, n=len(made.clips)),
-        note=" ".join(note for note in notes if note),
-    )
-
-
-def _mean(scores: dict[str, float], config: EvaluateConfig) -> Interval:
-    """Mean over clips; without an interval where one clip or an infinite score allows none."""
-    values = np.array(list(scores.values()))
-    if len(values) < 2 or not np.isfinite(values).all():
-        return Interval(value=float(np.mean(values)), n=len(values))
-    return Interval.of(bootstrap_mean(values, level=config.level, seed=config.seed))
-
-
-def _paired(
-    clips: dict[str, float],
-    usual: dict[str, float],
-    pairs: dict[str, str],
-    config: EvaluateConfig,
-) -> Interval | None:
-    """Made minus real, clip by clip, where every made clip has a real one and there are several."""
-    if len(clips) < 2 or any(pairs.get(name) not in usual for name in clips):
-        return None
-    steps = {name: score - usual[pairs[name]] for name, score in clips.items()}
-    return _mean(steps, config) if np.isfinite(list(steps.values())).all() else None
 
 
 def _facts(side: Side) -> ClipSetFacts:
