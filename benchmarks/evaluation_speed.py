@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from filmgrid.data.shapes_world import World
+from filmgrid.data.world.source import World
 from filmgrid.grid.spec import CellSize
 
 

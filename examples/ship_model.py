@@ -1,6 +1,7 @@
-"""Put a trained model into the package, in bfloat16 and with its card.
+"""Put a trained model, or the upscaler, into the package in bfloat16; its card is beside it.
 
 python examples/ship_model.py runs/mini mini
+python examples/ship_model.py runs/upscaler upscaler
 """
 
 import sys
@@ -8,13 +9,17 @@ import sys
 import torch
 
 from filmgrid.models.checkpoints import save_module
-from filmgrid.models.families import load_backbone
-from filmgrid.models.places import SHIPPED
+from filmgrid.models.families import load_backbone, load_upscaler
+from filmgrid.models.places import SHIPPED, SHIPPED_UPSCALER
 
 
 def main(run: str, name: str) -> None:
-    backbone = load_backbone(run)
-    save_module(backbone.module, backbone.facts, SHIPPED / name, torch.bfloat16)
+    if name == SHIPPED_UPSCALER:
+        network = load_upscaler(run, torch.device("cpu"))
+        network.to(torch.bfloat16).save_pretrained(SHIPPED / name)
+    else:
+        backbone = load_backbone(run)
+        save_module(backbone.module, backbone.facts, SHIPPED / name, torch.bfloat16)
     size = sum(path.stat().st_size for path in (SHIPPED / name).iterdir())
     print(f"{SHIPPED / name}: {size / 2**20:.1f} MiB")
 

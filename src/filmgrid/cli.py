@@ -352,7 +352,7 @@ def _generate(config: Generate) -> None:
 
 
 def _train(words: list[str]) -> None:
-    from filmgrid.training.config import TrainConfig
+    from filmgrid.training.config import UpscalerConfig
     from filmgrid.training.files import find_config
     from filmgrid.training.presets import PRESETS
 
@@ -365,7 +365,9 @@ def _train(words: list[str]) -> None:
     name, *overrides = words
     default = find_config(name)  # before the parser, whose errors would hide its own
 
-    class Training(Words, TrainConfig):
+    kind = type(default)
+
+    class Training(Words, kind):  # pyright: ignore[reportGeneralTypeIssues]  # one of two
         """Settings of a training."""
 
     config = tyro.cli(
@@ -376,9 +378,15 @@ def _train(words: list[str]) -> None:
         args=overrides,
         config=(tyro.conf.AvoidSubcommands, tyro.conf.EnumChoicesFromValues),
     )
+    asked = kind(**dict(config))
+    if isinstance(asked, UpscalerConfig):
+        from filmgrid.training.upscaling import train_upscaler
+
+        print(f"The upscaler is in {train_upscaler(asked)}")
+        return
     from filmgrid.training.run import train
 
-    folder = train(TrainConfig(**dict(config)))
+    folder = train(asked)
     if int(os.environ.get("RANK", "0")):
         return  # one of several processes tells
     print(f"The model is in {folder / 'model'}")

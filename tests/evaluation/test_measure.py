@@ -9,7 +9,7 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.export import save_sequence
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.sequences import SequenceFolder
-from filmgrid.data.shapes_world import World
+from filmgrid.data.world.source import World
 from filmgrid.errors import ConfigError, DatasetError, MediaError, ShapeError
 from filmgrid.evaluation.catalogue import CATALOGUE, OFFLINE, companion
 from filmgrid.evaluation.compare import compare_runs

@@ -13,11 +13,11 @@ from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.families import load_backbone
 from filmgrid.models.places import find_model, newest_checkpoint
 from filmgrid.training import validate as validation
-from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import LayoutShare, ModelConfig, TrainConfig
+from filmgrid.training.batches import Batches, open_sources, sigma_at
+from filmgrid.training.config import LayoutShare, ModelConfig, NoiseConfig, TrainConfig
 from filmgrid.training.files import load_config
 from filmgrid.training.run import train
-from filmgrid.training.state import start_state
+from filmgrid.training.state import facts_of, start_state
 from filmgrid.training.step import train_step
 
 
@@ -194,6 +194,55 @@ def test_small_layouts_come_first_where_asked_and_fill_the_batch(tmp_path):
         batch = batches[number]
         levels[str(batch.layout)].extend(np.log(batch.sigma[:, 0] / (1 - batch.sigma[:, 0])))
     assert np.mean(levels["1x1"]) < np.mean(levels["2x2"])
+
+
+def test_a_layout_may_have_its_own_batch(tmp_path):
+    layouts = (LayoutShare(layout="2x2", batch=5), LayoutShare(layout="1x1", batch=2))
+    config = config_of(tmp_path, layouts=layouts)
+    batches = Batches(config, open_sources(config))
+    sizes = {(str(batches[i].layout), len(batches[i].frames)) for i in range(16)}
+    assert sizes == {("2x2", 5), ("1x1", 2)}
+
+
+def test_every_batch_sees_the_whole_distribution_of_noise_levels(tmp_path):
+    noise = NoiseConfig(mean=0.7, std=1.2)
+    config = config_of(tmp_path, noise=noise, batch=20, keep_probability=0)
+    batches = Batches(config, open_sources(config))
+    for number in range(3):
+        batch = batches[number]
+        shift = 1 if str(batch.layout) == "2x2" else 0.5**0.5
+        edges = [sigma_at(noise, k / len(batch.sigma), shift) for k in range(1, len(batch.sigma))]
+        assert np.digitize(batch.sigma[:, 0], edges).tolist() == list(range(len(batch.sigma)))
+    levels = np.concatenate([batches[i].sigma[:, 0] for i in range(20)])
+    assert np.std(np.log(levels / (1 - levels))) == pytest.approx(1.2, rel=0.1)
+    assert sigma_at(noise, 0.5) == pytest.approx(1 / (1 + np.exp(-0.7)))
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path):
+    base = train(config_of(tmp_path / "base", steps=2))
+    config = config_of(tmp_path / "next", start_from=str(tmp_path / "base"), seed=8, steps=2)
+    state = start_state(config)
+    average = load_backbone(str(base / "model")).module.state_dict()
+    for weights in (state.module.state_dict(), state.averaged.module.state_dict()):
+        assert all(torch.equal(weights[name], average[name]) for name in average)
+    assert all(parameter.requires_grad for parameter in state.module.parameters())
+    trained = train(config)
+    first = whole_state(trained)
+    assert whole_state(train(config)).keys() == first.keys()
+    (tmp_path / "base").rename(tmp_path / "moved")  # a run under way needs it no more
+    train(config)
+    with pytest.raises(CheckpointError, match="There is no model"):
+        start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "base")))
+    other = ModelConfig(dim=64, depth=2, head_dim=32, text_depth=1)
+    with pytest.raises(ConfigError, match=r"has model.depth 1, and this run has 2"):
+        start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "moved"), model=other))
+
+
+def test_the_cells_of_a_model_with_an_upscaler_are_twice_what_it_paints(tmp_path):
+    facts = facts_of(config_of(tmp_path, upscaler="upscaler"), has_text=True)
+    assert (facts.cell, facts.stride, facts.upscaler) == ((32, 32), 16, "upscaler")
+    plain = facts_of(config_of(tmp_path), has_text=True)
+    assert (plain.cell, plain.stride, plain.upscaler) == ((16, 16), 8, None)
 
 
 def test_layouts_that_leave_a_part_of_the_training_out_are_refused(tmp_path):

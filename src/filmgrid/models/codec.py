@@ -4,8 +4,11 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
+
+from filmgrid.models.upscaler import FACTOR, Upscaler
 
 
 def pixels_of(frames: UInt8[np.ndarray, "*n h w c"]) -> Float[Tensor, "*n c h w"]:
@@ -17,6 +20,24 @@ def frames_of(pixels: Float[Tensor, "*n c h w"]) -> UInt8[np.ndarray, "*n h w c"
     """Pixels as 8-bit frames, rounded to the nearest; what is outside [-1, 1] is clipped."""
     levels = (pixels.float().clamp(-1, 1) + 1) * 127.5
     return levels.round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def halved(frames: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c y x"]:
+    """Frames of half the height and width, each pixel the mean of four."""
+    flat = F.avg_pool2d(frames.flatten(0, -4), FACTOR)
+    return flat.unflatten(0, frames.shape[:-3])
+
+
+def doubled(network: Upscaler, frames: Float[Tensor, "*n c h w"]) -> Float[Tensor, "*n c y x"]:
+    """Frames of twice the height and width; a frame at a time, which takes the least memory.
+
+    Args:
+        network: what enlarges them.
+        frames: of range [-1, 1].
+    """
+    flat = frames.flatten(0, -4)
+    made = [network(frame[None]).to(frames.dtype) for frame in flat]
+    return torch.cat(made).unflatten(0, frames.shape[:-3])
 
 
 class Codec(Protocol):
@@ -50,3 +71,25 @@ class PixelCodec:
     def decode(self, latents: Float[Tensor, "b n c h w"]) -> Float[Tensor, "b n c h w"]:
         """Give the latents back."""
         return latents
+
+
+class HalfCodec:
+    """Latents are the pixels of frames half as high and wide, enlarged again by an upscaler.
+
+    Args:
+        network: in evaluation mode, on the device of the latents.
+    """
+
+    stride = FACTOR
+    channels = 3
+
+    def __init__(self, network: Upscaler) -> None:
+        self.network = network
+
+    def encode(self, frames: Float[Tensor, "b n c h w"]) -> Float[Tensor, "b n c y x"]:
+        """Mean over every two by two pixels."""
+        return halved(frames)
+
+    def decode(self, latents: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n c h w"]:
+        """Enlarge, after clipping to what frames can be."""
+        return doubled(self.network, latents.clamp(-1, 1))

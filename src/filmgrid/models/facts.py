@@ -40,6 +40,10 @@ class BackboneFacts(BaseModel):
     wording: Wording = Wording.PREFIX
     """How prompts describe the layout to it."""
 
+    upscaler: str | None = None
+    """Name or folder of the upscaler that doubles what the network paints: a token then covers
+    twice the pixels. None where it paints the pixels themselves."""
+
     num_steps: int = Field(default=25, ge=1)
     """Sampling steps when none are asked for."""
 

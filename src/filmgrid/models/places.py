@@ -12,6 +12,9 @@ FACTS = "filmgrid.json"
 SHIPPED = Path(__file__).parent / "weights"
 """Each folder in it is a model that comes with the package."""
 
+SHIPPED_UPSCALER = "upscaler"
+"""Folder in it of the network that doubles frames."""
+
 
 def shipped_models() -> list[str]:
     """Names of the models inside the package."""
@@ -44,6 +47,27 @@ def find_model(name: str) -> Path:
     raise CheckpointError(
         f"{folder} holds no filmgrid model: there is no {FACTS} in it, nor a checkpoint of a "
         "training run. Name a folder that `filmgrid train` made, or mini."
+    )
+
+
+def find_upscaler(name: str = SHIPPED_UPSCALER) -> Path:
+    """Folder of an upscaler's weights.
+
+    Args:
+        name: ``upscaler``, or the folder of a training of one or of its network.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    if name == SHIPPED_UPSCALER:
+        return SHIPPED / name
+    folder = Path(os.path.expanduser(name))
+    for place in (folder, folder / "model"):
+        if (place / "config.json").is_file() and not (place / FACTS).is_file():
+            return place
+    raise CheckpointError(
+        f"There is no upscaler {name!r}: neither the shipped one ({SHIPPED_UPSCALER}) nor the "
+        "folder of a training of one. Name a folder that `filmgrid train upscaler` made."
     )
 
 

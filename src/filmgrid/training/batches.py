@@ -4,7 +4,10 @@ Nothing is remembered from one batch to the next, so resuming a run means asking
 number.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,14 +15,19 @@ from jaxtyping import Bool, Float
 from filmgrid.data.augment import augment
 from filmgrid.data.examples import Example, ExampleSource
 from filmgrid.data.folder_examples import FolderExamples
-from filmgrid.data.shapes_world import World as ShapesWorld
 from filmgrid.data.world.source import World
 from filmgrid.errors import ConfigError, DatasetError
 from filmgrid.grid.prompts import describe_layout, wording_for
-from filmgrid.grid.spec import Layout
+from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.models.backbone import Backbone
 from filmgrid.process.resolution import layout_shift
-from filmgrid.training.config import Data, NoiseConfig, ShapesData, TrainConfig, WorldData
+from filmgrid.training.config import (
+    Data,
+    LayoutShare,
+    NoiseConfig,
+    TrainConfig,
+    WorldData,
+)
 from filmgrid.training.keeping import draw_keep
 from filmgrid.types import FrameArray
 
@@ -63,9 +71,11 @@ class Batches:
         """Make batch ``number``."""
         config = self.config
         rng = np.random.default_rng([config.seed, BATCH_STREAM, number])
-        layout = self._layout(number, rng)
-        count = max(1, config.batch * config.default_layout.num_cells // layout.num_cells)
-        drawn = [self._draw([number, place], layout) for place in range(count)]
+        share = self._share(number, rng)
+        layout = Layout.parse(share.layout)
+        as_many_cells = config.batch * config.default_layout.num_cells // layout.num_cells
+        count = share.batch or max(1, as_many_cells)
+        drawn = [self._draw(number, place, count, layout) for place in range(count)]
         keep = np.stack([keep for _, keep, _ in drawn])
         sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
         return Batch(
@@ -77,20 +87,26 @@ class Batches:
             keep,
         )
 
-    def _layout(self, number: int, rng: np.random.Generator) -> Layout:
+    def _share(self, number: int, rng: np.random.Generator) -> LayoutShare:
         """Draw one of the layouts that are trained on at this point of the run."""
         done = number / self.total
         weights = [
             share.weight if share.start <= done < share.end or done >= 1 else 0.0
             for share in self.config.layouts
         ]
-        return Layout.parse(self.config.layouts[_choose(weights, rng)].layout)
+        return self.config.layouts[choose(weights, rng)]
 
-    def _draw(self, sample: list[int], layout: Layout) -> tuple[Example, np.ndarray, float]:
-        """One sequence with the wording of its prompt, its kept cells and its noise level."""
+    def _draw(
+        self, number: int, place: int, count: int, layout: Layout
+    ) -> tuple[Example, np.ndarray, float]:
+        """One of a batch's sequences: the wording of its prompt, its kept cells, its noise level.
+
+        Each of the ``count`` sequences has a stratum of the noise levels to itself, so that
+        every batch sees all of them: the loss depends on little else so much.
+        """
         config = self.config
-        rng = np.random.default_rng([config.seed, SAMPLE_STREAM, *sample])
-        which = _choose([data.weight for data in config.data], rng)
+        rng = np.random.default_rng([config.seed, SAMPLE_STREAM, number, place])
+        which = choose([data.weight for data in config.data], rng)
         source = self.sources[which]
         index = int(rng.integers(len(source)))
         example = source.draw(index, layout.num_cells, config.cell_size, rng)
@@ -102,7 +118,8 @@ class Batches:
             caption = describe_layout(caption, layout, wording_for(layout, config.wording))
         keep = draw_keep(layout, config.keep_probability, rng)
         shift = layout_shift(layout.num_cells, config.default_layout.num_cells)
-        return Example(frames, caption), keep, draw_sigma(config.noise, rng, shift)
+        quantile = (place + rng.uniform(1e-3, 1 - 1e-3)) / count
+        return Example(frames, caption), keep, sigma_at(config.noise, quantile, shift)
 
 
 def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: Backbone) -> None:
@@ -133,9 +150,16 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
                 ) from error
 
 
-def draw_sigma(noise: NoiseConfig, rng: np.random.Generator, shift: float = 1.0) -> float:
-    """Draw a noise level in (0, 1): ``sigmoid(N(mean + log(shift), std))``."""
-    return float(1 / (1 + np.exp(-rng.normal(noise.mean + np.log(shift), noise.std))))
+def sigma_at(noise: NoiseConfig, quantile: float, shift: float = 1.0) -> float:
+    """Noise level in (0, 1) below which this share of all lies: of ``sigmoid(N(mean, std))``.
+
+    Args:
+        noise: how levels are drawn.
+        quantile: in (0, 1).
+        shift: of the layout's schedule; the mean moves with its logarithm.
+    """
+    level = NormalDist(noise.mean + math.log(shift), noise.std).inv_cdf(quantile)
+    return 1 / (1 + math.exp(-level))
 
 
 def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[ExampleSource]:
@@ -148,21 +172,29 @@ def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[Example
     Raises:
         DatasetError: if a dataset is missing, damaged, or does not fit the run.
     """
-    return [_open(data, config, held_out=held_out) for data in config.data]
+    return [open_source(data, config.cell_size, held_out=held_out) for data in config.data]
 
 
-def _open(data: Data, config: TrainConfig, *, held_out: bool) -> ExampleSource:
-    if isinstance(data, ShapesData):
-        return ShapesWorld()
+def open_source(data: Data, cell: CellSize, *, held_out: bool = False) -> ExampleSource:
+    """Open one source of a run.
+
+    Args:
+        data: what it is.
+        cell: size that its frames must have.
+        held_out: open its held-out side, if it has one.
+
+    Raises:
+        DatasetError: if a dataset is missing, damaged, or has frames of another size.
+    """
     if isinstance(data, WorldData):
         split = "held_out" if held_out and data.split == "train" else data.split
         return World(split, data.turntables, data.turntable_frames)
-    chosen = FolderExamples(data.folder, data.split, config.cell_size)
+    chosen = FolderExamples(data.folder, data.split, cell)
     if held_out and chosen.has_held_out:
-        return FolderExamples(data.folder, "held_out", config.cell_size)
+        return FolderExamples(data.folder, "held_out", cell)
     return chosen
 
 
-def _choose(weights: list[float], rng: np.random.Generator) -> int:
+def choose(weights: Sequence[float], rng: np.random.Generator) -> int:
     """Index drawn in proportion to its weight."""
     return int(rng.choice(len(weights), p=np.array(weights) / sum(weights)))

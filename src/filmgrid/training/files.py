@@ -1,19 +1,21 @@
 """Training configurations on disk and by name. Free of torch."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import yaml
 
 from filmgrid.errors import ConfigError
-from filmgrid.training.config import TrainConfig
+from filmgrid.training.config import TrainConfig, UpscalerConfig
 from filmgrid.training.presets import PRESETS
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: Path) -> TrainConfig | UpscalerConfig:
     """Read a configuration from YAML.
 
     Args:
-        path: the file; its keys are the fields of :class:`TrainConfig`.
+        path: the file; its keys are the fields of :class:`TrainConfig`, or with ``kind:
+            upscaler`` those of :class:`UpscalerConfig`.
 
     Raises:
         ConfigError: if the file cannot be read, is not YAML, or has an unknown or wrong value.
@@ -30,12 +32,12 @@ def load_config(path: Path) -> TrainConfig:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{path} holds no settings. Write one `key: value` a line.")
     try:
-        return TrainConfig(**values)
+        return (UpscalerConfig if values.get("kind") == "upscaler" else TrainConfig)(**values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def find_config(name: str) -> TrainConfig:
+def find_config(name: str) -> TrainConfig | UpscalerConfig:
     """A preset by name, or a YAML file.
 
     Raises:
@@ -44,3 +46,30 @@ def find_config(name: str) -> TrainConfig:
     if name in PRESETS:
         return PRESETS[name]()
     return load_config(Path(name))
+
+
+def check_same(
+    before: TrainConfig | UpscalerConfig,
+    now: TrainConfig | UpscalerConfig,
+    may_change: Collection[str],
+) -> None:
+    """Refuse to go on with other settings than a run began with.
+
+    Args:
+        before: what the run in the folder was asked for.
+        now: what is asked for.
+        may_change: settings that do not change what is learned.
+
+    Raises:
+        ConfigError: naming what differs.
+    """
+    was, wanted = before.model_dump(mode="json"), now.model_dump(mode="json")
+    changed = [key for key in wanted if key not in may_change and wanted[key] != was.get(key)]
+    if changed:
+        key = changed[0]
+        all_of_them = f" ({len(changed)} settings differ)" if len(changed) > 1 else ""
+        raise ConfigError(
+            f"{now.out} holds a run with other settings: {key} was {was.get(key)!r} and is "
+            f"{wanted[key]!r} now{all_of_them}. Name another --out, or give the same settings to "
+            "resume."
+        )

@@ -15,7 +15,7 @@ from filmgrid.errors import ConfigError
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.training.batches import Batch, Batches, check_sources, open_sources
 from filmgrid.training.config import TrainConfig
-from filmgrid.training.files import load_config
+from filmgrid.training.files import check_same, load_config
 from filmgrid.training.log import TrainingLog
 from filmgrid.training.state import TrainState, resume, save_checkpoint, start_state
 from filmgrid.training.step import StepReport, train_step
@@ -109,16 +109,7 @@ def check_same_run(config: TrainConfig) -> None:
     """
     if newest_checkpoint(config.out) is None:
         return
-    before = load_config(config.out / "config.yaml").model_dump(mode="json")
-    now = config.model_dump(mode="json")
-    changed = [key for key in now if key not in MAY_CHANGE and now[key] != before.get(key)]
-    if changed:
-        key = changed[0]
-        raise ConfigError(
-            f"{config.out} holds a run with other settings: {key} was {before.get(key)!r} and is "
-            f"{now[key]!r} now{f' ({len(changed)} settings differ)' if len(changed) > 1 else ''}. "
-            "Name another --out, or give the same settings to resume."
-        )
+    check_same(load_config(config.out / "config.yaml"), config, MAY_CHANGE)
 
 
 def _due(step: int, every: int, config: TrainConfig) -> bool:

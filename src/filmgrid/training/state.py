@@ -33,10 +33,11 @@ from filmgrid.grid.prompts import Wording
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
 from filmgrid.models.facts import BackboneFacts
-from filmgrid.models.families import mini_backbone
+from filmgrid.models.families import load_backbone, mini_backbone
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
+from filmgrid.models.upscaler import FACTOR
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import Muon, split_parameters
 
@@ -89,9 +90,9 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     """
     device = choose_device(config.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
-    module = _seeded_module(config)
+    module = _first_module(config)
     facts = facts_of(config, has_text=has_text)
-    averaged = mini_backbone(_seeded_module(config).eval().requires_grad_(False), facts)
+    averaged = mini_backbone(_first_module(config).eval().requires_grad_(False), facts)
     averaged.module.to(accelerator.device)
     dtype = choose_dtype(config.precision, accelerator.device)
     matrices, rest = split_parameters(module)
@@ -137,13 +138,15 @@ def can_compile(device: torch.device) -> bool:
 
 def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
     """What the model of a run states about itself."""
+    factor = 1 if config.upscaler is None else FACTOR
     return BackboneFacts(
         family="mini",
         name=config.name,
         layout=str(config.default_layout),
-        trained_layouts=tuple(share.layout for share in config.layouts),
-        cell=(config.cell, config.cell),
-        stride=config.model.patch,
+        trained_layouts=tuple(dict.fromkeys(share.layout for share in config.layouts)),
+        cell=(factor * config.cell, factor * config.cell),
+        stride=factor * config.model.patch,
+        upscaler=config.upscaler,
         has_text=has_text and config.caption_dropout < 1,
         per_cell_sigma=config.keep_probability > 0,
         wording=config.wording if config.wording_probability > 0 else Wording.NONE,
@@ -247,8 +250,29 @@ def _save_training(state: TrainState, folder: Path) -> None:
     (folder / "progress.json").write_text(state.progress.model_dump_json(), encoding="utf-8")
 
 
-def _seeded_module(config: TrainConfig) -> GridTransformer:
-    """Fresh weights from the run's seed, leaving the global generator as it was."""
+def _first_module(config: TrainConfig) -> GridTransformer:
+    """The weights a run begins with: those of another model, or fresh ones from the run's seed.
+
+    The global generator is left as it was.
+
+    Raises:
+        CheckpointError: if the other model cannot be loaded.
+        ConfigError: if it has another architecture.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return GridTransformer(**config.model.model_dump())
+        fresh = GridTransformer(**config.model.model_dump())
+    if config.start_from is None or newest_checkpoint(config.out):
+        return fresh
+    given = load_backbone(config.start_from).module
+    assert isinstance(given, GridTransformer)
+    wanted = config.model.model_dump()
+    other = {key: given.config[key] for key in wanted if given.config[key] != wanted[key]}
+    if other:
+        key, found = next(iter(other.items()))
+        raise ConfigError(
+            f"The model {config.start_from}, which start_from names, has model.{key} {found!r}, "
+            f"and this run has {wanted[key]!r}. Give model the architecture of those weights, or "
+            "leave start_from out to begin with random ones."
+        )
+    return given.train().requires_grad_(True)
