@@ -51,6 +51,56 @@ def test_kept_frames_are_bit_exact_in_memory_and_in_lossless_files(
     assert (read_grid(tmp_path / "grid.png").frames == result.arrays[0]).all()
 
 
+@pytest.fixture(scope="module")
+def doubled_generator(tiny_model, tmp_path_factory):
+    """The tiny model, whose cells of 32 px an upscaler doubles."""
+    from filmgrid.models.checkpoints import save_module
+    from filmgrid.models.families import load_backbone
+
+    backbone = load_backbone(str(tiny_model))
+    changes = {"upscaler": "upscaler", "cell": (64, 64), "stride": 32}
+    folder = tmp_path_factory.mktemp("doubled-model")
+    save_module(backbone.module, backbone.facts.model_copy(update=changes), folder)
+    return Generator.from_pretrained(folder, device="cpu", precision="fp32")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_frames_of_a_model_with_an_upscaler_are_twice_what_it_paints(doubled_generator, task):
+    frames = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+    given, kept = TASKS[task](frames)
+    arrays = doubled_generator("a star", **given).arrays[0]
+    assert arrays.shape[1:] == (64, 64, 3)
+    assert (arrays[kept] == frames[kept]).all()
+    sizes = [
+        tuple(event.latents.shape)
+        for event in doubled_generator.generate(
+            GenerateRequest(prompt="a star", model=doubled_generator.name)
+        )
+        if isinstance(event, Progress)
+    ]
+    assert set(sizes) == {(1, 4, 3, 32, 32)}
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_upscaled_frames_are_the_same_ones_larger(generator, frames, factor, tmp_path):
+    plain = generator("a star", image=frames[0])
+    large = generator("a star", image=frames[0], upscale=factor)
+    shape = (1, 4, 32, factor, 32, factor, 3)
+    means = large.arrays.reshape(shape).astype(float).mean(axis=(3, 5))
+    assert large.arrays.shape == (1, 4, 32 * factor, 32 * factor, 3)
+    assert np.corrcoef(means.ravel(), plain.arrays.ravel())[0, 1] > 0.9
+    assert large.health == plain.health
+    large.save(tmp_path / "grid.png")
+    again = read_grid(tmp_path / "grid.png")
+    assert (again.frames == large.arrays[0]).all()
+    assert read_provenance(tmp_path / "grid.png").request["upscale"] == factor
+
+
+def test_only_factors_that_the_upscaler_can_do_are_taken():
+    with pytest.raises(ConfigError, match="upscale"):
+        GenerateRequest(prompt="a star", upscale=3)  # pyright: ignore[reportArgumentType]
+
+
 @pytest.mark.parametrize("task", ["redraw", "edit"])
 def test_a_start_at_zero_returns_the_reference(generator, frames, task):
     given, _ = TASKS[task](frames)

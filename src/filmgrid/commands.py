@@ -61,7 +61,7 @@ def generate(
         fps=plan.fps,
         layout=plan.layout,
         scale=scale,
-        cell=plan.cell,
+        cell=plan.frame,
     )
     if dry_run:
         from filmgrid.generator import sigmas_of
@@ -73,7 +73,7 @@ def generate(
             "task": str(plan.task),
             "model": str(folder),
             "layout": str(plan.layout),
-            "cell": list(plan.cell),
+            "cell": list(plan.frame),
             "prompt": plan.prompt,
             "tokens": cost.tokens,
             "passes": cost.passes * request.best_of,

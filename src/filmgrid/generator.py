@@ -20,8 +20,9 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, PixelCodec, frames_of, pixels_of
-from filmgrid.models.families import load_backbone
+from filmgrid.models.codec import Codec, doubled, frames_of, pixels_of
+from filmgrid.models.families import load_backbone, load_codec, load_upscaler
+from filmgrid.models.places import SHIPPED_UPSCALER
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
@@ -159,7 +160,8 @@ class Generator:
         place = choose_device(device)
         backbone = load_backbone(str(model))
         backbone.module.to(place).requires_grad_(False)
-        made = cls(backbone, PixelCodec(), place, choose_dtype(precision, place))
+        codec = load_codec(backbone.facts, place)
+        made = cls(backbone, codec, place, choose_dtype(precision, place))
         made.name = str(model)
         return made
 
@@ -288,7 +290,7 @@ class Generator:
         facts = self.backbone.facts
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         yield Result(
-            arrays[order],
+            self._enlarged(arrays[order], request.upscale),
             plan.layout,
             tuple(seeds[place] for place in order),
             tuple(health[place] for place in order),
@@ -296,6 +298,18 @@ class Generator:
             self._resolved(plan, request),
             f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}",
         )
+
+    @torch.inference_mode()
+    def _enlarged(self, arrays: Frames8, factor: int) -> Frames8:
+        """Finished frames, each doubled until it is ``factor`` times as large."""
+        if factor == 1:
+            return arrays
+        network = load_upscaler(SHIPPED_UPSCALER, self.device)
+        while factor > 1:
+            sequences = [pixels_of(frames).to(self.device) for frames in arrays]
+            arrays = np.stack([frames_of(doubled(network, frames)) for frames in sequences])
+            factor //= 2
+        return arrays
 
     def _resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
         """The request with every choice written out, so that it means the same later."""

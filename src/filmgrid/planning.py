@@ -26,7 +26,8 @@ class Plan:
         task: what is done.
         prompt: as the model reads it.
         layout: of the sequence.
-        cell: size of a frame in pixels.
+        cell: size of a frame in pixels, before it is enlarged.
+        upscale: how many times the finished frames are enlarged.
         num_steps: steps of the whole schedule.
         guidance_scale: 1 means one pass per step.
         shift: of the schedule.
@@ -40,6 +41,7 @@ class Plan:
     prompt: str
     layout: Layout
     cell: CellSize
+    upscale: int
     num_steps: int
     guidance_scale: float
     shift: float
@@ -47,6 +49,11 @@ class Plan:
     per_cell_sigma: bool
     fps: float
     notes: tuple[str, ...]
+
+    @property
+    def frame(self) -> CellSize:
+        """Size of a finished frame in pixels."""
+        return CellSize(self.cell.height * self.upscale, self.cell.width * self.upscale)
 
 
 def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) -> Plan:
@@ -92,6 +99,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         prompt=prompt,
         layout=layout,
         cell=cell,
+        upscale=request.upscale,
         num_steps=request.steps or facts.num_steps,
         guidance_scale=guidance if prompt else 1.0,
         shift=request.shift or _shift(layout, facts),

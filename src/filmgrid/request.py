@@ -80,6 +80,8 @@ class GenerateRequest(Settings):
     conditioning: Literal["auto", "learned", "replacement"] = "auto"
     """How frames that stay are shown to the model: learned gives them their own noise level 0,
     replacement noises them like the rest; auto is what the model was trained for."""
+    upscale: Literal[1, 2, 4] = 1
+    """Enlarge the finished frames so many times, one by one; frames that stay are enlarged too."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Noise of the sequence; the same seed repeats it."""
     best_of: int = Field(default=1, ge=1, le=1024)
