@@ -22,7 +22,7 @@ help:
 
 demo: $(CORE)
 	@mkdir -p "$(dir $(OUT))"
-	$(BIN)/filmgrid generate "$(PROMPT)" --scale 8 --out "$(OUT)"
+	$(BIN)/filmgrid generate "$(PROMPT)" --scale 4 --out "$(OUT)"
 	@echo "The sequence is in $(OUT)"
 
 test: $(DEV)

@@ -13,21 +13,21 @@ from filmgrid.data.export import save_sequence
 from filmgrid.data.provenance import Provenance
 
 PROMPTS = (
-    "a red circle moving right on a navy background",
-    "a yellow star moving down on a black background",
-    "a purple square growing on a grey background",
-    "a green triangle moving left on a brown background",
-    "a white square moving up and right on a navy background",
-    "a purple star moving down and left on a grey background",
-    "a white circle moving up on a black background",
-    "a blue star shrinking on a brown background",
+    "a 3D model of a red mug with a white handle rotating clockwise",
+    "a 3D model of a green tree with an orange trunk rotating anticlockwise",
+    "a 3D model of a white house with a red roof rotating clockwise",
+    "a 3D model of a blue car with a yellow roof rotating clockwise",
+    "a 3D model of a white rocket with red fins rotating anticlockwise",
+    "a 3D model of a yellow lamp with a blue shade rotating clockwise",
+    "a 3D model of a purple table with green legs rotating anticlockwise",
+    "a 3D model of a white snowman with an orange hat rotating clockwise",
 )
-SCALE, GAP, ROWS = 4, 6, 2
+SCALE, GAP, ROWS = 2, 6, 2
 
 
 def main(out: str) -> None:
     generator = Generator.from_pretrained("mini")
-    made = [generator(prompt, seed=0).arrays[0] for prompt in PROMPTS]
+    made = [generator(prompt, layout="4x6", seed=0).arrays[0] for prompt in PROMPTS]
     large = [frames.repeat(SCALE, axis=1).repeat(SCALE, axis=2) for frames in made]
     framed = [
         np.pad(frames, ((0, 0), (GAP, 0), (GAP, 0), (0, 0)), constant_values=255)

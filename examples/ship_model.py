@@ -4,6 +4,7 @@ python examples/ship_model.py runs/mini mini
 python examples/ship_model.py runs/upscaler upscaler
 """
 
+import json
 import sys
 
 import torch
@@ -20,6 +21,10 @@ def main(run: str, name: str) -> None:
     else:
         backbone = load_backbone(run)
         save_module(backbone.module, backbone.facts, SHIPPED / name, torch.bfloat16)
+    config = SHIPPED / name / "config.json"
+    told = json.loads(config.read_bytes())
+    told.pop("_name_or_path", None)  # where it lay on the machine that trained it
+    config.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in (SHIPPED / name).iterdir())
     print(f"{SHIPPED / name}: {size / 2**20:.1f} MiB")
 
