@@ -20,7 +20,7 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, doubled, frames_of, pixels_of
+from filmgrid.models.codec import Codec, enlarged, frames_of, pixels_of
 from filmgrid.models.families import load_backbone, load_codec, load_upscaler
 from filmgrid.models.places import SHIPPED_UPSCALER
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
@@ -289,8 +289,12 @@ class Generator:
         health = [measure_health(frames, plan.layout) for frames in arrays]
         facts = self.backbone.facts
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
+        arrays = arrays[order]
+        if request.upscale > 1:
+            network = load_upscaler(SHIPPED_UPSCALER, self.device)
+            arrays = np.stack([enlarged(network, each, request.upscale) for each in arrays])
         yield Result(
-            self._enlarged(arrays[order], request.upscale),
+            arrays,
             plan.layout,
             tuple(seeds[place] for place in order),
             tuple(health[place] for place in order),
@@ -298,18 +302,6 @@ class Generator:
             self._resolved(plan, request),
             f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}",
         )
-
-    @torch.inference_mode()
-    def _enlarged(self, arrays: Frames8, factor: int) -> Frames8:
-        """Finished frames, each doubled until it is ``factor`` times as large."""
-        if factor == 1:
-            return arrays
-        network = load_upscaler(SHIPPED_UPSCALER, self.device)
-        while factor > 1:
-            sequences = [pixels_of(frames).to(self.device) for frames in arrays]
-            arrays = np.stack([frames_of(doubled(network, frames)) for frames in sequences])
-            factor //= 2
-        return arrays
 
     def _resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
         """The request with every choice written out, so that it means the same later."""

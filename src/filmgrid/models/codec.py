@@ -40,6 +40,17 @@ def doubled(network: Upscaler, frames: Float[Tensor, "*n c h w"]) -> Float[Tenso
     return torch.cat(made).unflatten(0, frames.shape[:-3])
 
 
+@torch.inference_mode()
+def enlarged(
+    network: Upscaler, frames: UInt8[np.ndarray, "n h w c"], factor: int
+) -> UInt8[np.ndarray, "n y x c"]:
+    """8-bit frames, doubled until they are ``factor`` times as large, a power of 2."""
+    while factor > 1:
+        frames = frames_of(doubled(network, pixels_of(frames).to(network.device)))
+        factor //= FACTOR
+    return frames
+
+
 class Codec(Protocol):
     """Codes cells one by one, so that neighbours cannot bleed into each other."""
 
