@@ -10,10 +10,11 @@ CORE := .venv/.core-ready
 DEV := .venv/.dev-ready
 PERCEPTUAL := .venv/perceptual
 
-.PHONY: help demo test check-long check-perceptual lint clean
+.PHONY: help demo gallery test check-long check-perceptual lint clean
 
 help:
 	@echo "make demo        generate a sequence with the shipped model (PROMPT=\"...\" OUT=file.mp4)"
+	@echo "make gallery     make docs/gallery.md and its pictures anew with the shipped model"
 	@echo "make test        run the tests, seconds each"
 	@echo "make check-long  run the tests that take minutes each"
 	@echo "make check-perceptual  run the tests of LPIPS, FID and RAFT, whose packages lie apart"
@@ -24,6 +25,9 @@ demo: $(CORE)
 	@mkdir -p "$(dir $(OUT))"
 	$(BIN)/filmgrid generate "$(PROMPT)" --scale 4 --out "$(OUT)"
 	@echo "The sequence is in $(OUT)"
+
+gallery: $(CORE)
+	$(BIN)/python examples/gallery.py docs
 
 test: $(DEV)
 	$(BIN)/pytest
