@@ -77,7 +77,7 @@ def entries() -> list[Entry]:
     return [
         Entry("text", "Text to sequence", "The default grid is 4x4, 16 frames.", say(MOTION)),
         Entry(
-            "turntable", "Turntable", "24 views, 15 degrees apart; the last joins the first.",
+            "turntable", "Turntable", "24 views, 15 degrees apart.",
             say(SOLID), ("--layout", "4x6"),
         ),
         Entry(
@@ -112,12 +112,12 @@ def entries() -> list[Entry]:
             say(MOTION), ("--video", "hidden.png", "--sigma", "0.7"), ("hidden.png",),
         ),
         Entry(
-            "recolour", "Editing: another colour", "The same motion; only the prompt is another.",
+            "recolour", "Editing: another colour", "One word of the prompt is another.",
             say(MOTION, **{colour: other_colour}),
             ("--video", "motion.png", "--sigma", "0.9"), ("motion.png",),
         ),
         Entry(
-            "reshape", "Editing: another shape", "The same motion; only the prompt is another.",
+            "reshape", "Editing: another shape", "One word of the prompt is another.",
             say(MOTION, **{shape: other_shape}),
             ("--video", "motion.png", "--sigma", "0.9"), ("motion.png",),
         ),
@@ -127,7 +127,7 @@ def entries() -> list[Entry]:
             ("long.png",),
         ),
         Entry(
-            "long", "64 frames", "One 8x8 grid, without a seam.", say(CIRCLE), ("--layout", "8x8"),
+            "long", "64 frames", "One 8x8 grid.", say(CIRCLE), ("--layout", "8x8"),
         ),
         Entry(
             "still", "A single image", "A 1x1 grid, enlarged four times by the shipped upscaler.",
@@ -160,8 +160,9 @@ def write(frames: FrameArray, out: Path, layout: Layout | None = None, scale: in
     save_sequence(frames, out, fps=FPS, provenance=told, layout=layout, scale=scale)
 
 
-def make(entry: Entry, folder: Path) -> str:
+def make(entry: Entry, docs: Path) -> str:
     """Generate an entry; its grid, the same in motion, and its part of the page."""
+    folder = docs / PICTURES
     command = ["generate", entry.prompt, *entry.words]
     made, moving = f"{entry.name}-made.png", f"{entry.name}.webp"
     filmgrid([*_placed(command, folder), "--out", str(folder / made)])
@@ -176,7 +177,7 @@ def make(entry: Entry, folder: Path) -> str:
         f"<br>{what}</td>"
         for name, what in shown
     ]
-    told = shlex.join(_placed(command, Path("docs") / PICTURES))
+    told = shlex.join(_placed(command, folder))
     return "\n".join(
         [
             f"## {entry.title}",
@@ -211,7 +212,7 @@ def main(docs: str) -> None:
         "steps, one to five seconds a sequence on two CPU cores. What is given to it are the "
         "first scenes of a seed that fit, neither chosen nor left out for what became of them. "
         "The commands can be run in a checkout as they stand.",
-        *(make(entry, folder) for entry in entries()),
+        *(make(entry, Path(docs)) for entry in entries()),
     ]
     (Path(docs) / "gallery.md").write_text("\n\n".join(parts) + "\n")
 
