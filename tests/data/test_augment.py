@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
 from filmgrid.data.augment import augment
 from filmgrid.data.augment_config import AugmentConfig
 from filmgrid.errors import ConfigError
+from filmgrid.grid.pack import pack_grid
+from filmgrid.grid.spec import Layout
 
 
 def frames_of(count=4, side=16):
@@ -47,6 +50,16 @@ def test_a_frame_is_changed_as_if_it_were_alone():
 def test_a_flip_mirrors_each_frame_and_not_the_grid():
     frames = frames_of()
     assert (changed(frames, flip=1.0) == frames[:, :, ::-1]).all()
+
+
+def test_the_flip_of_the_release_mirrors_the_picture_that_the_grid_is():
+    frames = frames_of(6)
+    made = augment(frames, AugmentConfig(flip_grid=1.0), np.random.default_rng(0), cols=3)
+    grids = [
+        pack_grid(torch.from_numpy(each).permute(0, 3, 1, 2)[None], Layout(2, 3))
+        for each in (frames, made)
+    ]
+    assert torch.equal(grids[1], grids[0].flip(-1))
 
 
 def test_a_reversal_turns_time_around():

@@ -96,6 +96,73 @@ def test_training_and_sampling_use_the_same_attention(tiny_model):
     assert torch.allclose(trained, sampled, atol=1e-5)
 
 
+def network(**options):
+    """A network with weights in every layer, the ones that start at 0 included."""
+    torch.manual_seed(0)
+    net = GridTransformer(
+        dim=64, depth=2, head_dim=32, max_words=7, word_bytes=12, text_depth=1, **options
+    )
+    for parameter in net.parameters():
+        if parameter.ndim == 2:
+            torch.nn.init.normal_(parameter, std=0.1)
+    return net.eval()
+
+
+def touched_by_cell_one(net, place, grid_cols=2):
+    """Cells and their tokens, 2x2 each, that change with one token of cell 1 of four."""
+    generator = torch.Generator().manual_seed(1)
+    noisy = torch.randn(1, 4, 3, 16, 16, generator=generator)
+    sigma, words = torch.full((1, 4), 0.8), ByteWords(7, 12).encode(["a red circle"])
+    other = noisy.clone()
+    y, x = divmod(place, 2)
+    other[:, 1, :, 8 * y : 8 * y + 8, 8 * x : 8 * x + 8] += 1
+    with torch.inference_mode():
+        change = net(other, sigma, words, grid_cols) - net(noisy, sigma, words, grid_cols)
+    tokens = change.abs().amax(dim=2).unflatten(3, (2, 8)).unflatten(2, (2, 8)).amax(dim=(3, 5))
+    return (tokens[0] > 1e-6).flatten(1)
+
+
+def test_factorised_blocks_look_within_a_frame_and_then_across_frames():
+    joint = touched_by_cell_one(network(copies=False), 3)
+    assert joint.all()
+    net = network(copies=False, mixing="factorised")
+    assert touched_by_cell_one(net, 3).all()  # two blocks reach everything
+    net.blocks = net.blocks[:1]
+    within = torch.zeros(4, 4, dtype=torch.bool)
+    within[1] = True
+    assert torch.equal(touched_by_cell_one(net, 3), within)
+    net = network(copies=False, mixing="factorised")
+    net.blocks = net.blocks[1:]
+    across = torch.zeros(4, 4, dtype=torch.bool)
+    across[:, 3] = True
+    assert torch.equal(touched_by_cell_one(net, 3), across)
+
+
+def test_only_positions_of_the_grid_depend_on_its_width():
+    noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.full((1, 4), 0.8)
+    words = ByteWords(7, 12).encode(["a red circle"])
+    with torch.inference_mode():
+        frames, grid = network(), network(positions="grid")
+        assert torch.equal(frames(noisy, sigma, words, 2), frames(noisy, sigma, words, 4))
+        assert not torch.allclose(grid(noisy, sigma, words, 2), grid(noisy, sigma, words, 4))
+
+
+def test_in_a_grid_the_next_row_is_near_and_the_end_of_this_row_is_far():
+    angles, _ = network(positions="grid")._positions(4, 1, 1, 2, torch.device("cpu"))
+    rows, cols = angles[:, 0, :4], angles[:, 0, 4:8]
+    assert torch.equal(rows[0], rows[1]) and torch.equal(cols[0], cols[2])
+    assert torch.equal(rows[2], cols[1])
+
+
+def test_what_is_painted_as_velocity_comes_back_as_clean_cells():
+    net = network(predicts="velocity", copies=False)
+    torch.nn.init.zeros_(net.head.paint.weight)
+    torch.nn.init.constant_(net.head.paint.bias, 0.5)
+    noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.tensor([[0.0, 0.2, 0.8, 1.0]])
+    clean = net(noisy, sigma, ByteWords(7, 12).encode([""]))
+    assert torch.allclose(noisy - clean, 0.5 * sigma[:, :, None, None, None].expand_as(noisy))
+
+
 def test_a_fresh_adapter_changes_nothing(tiny_model):
     backbone = load_backbone(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)

@@ -10,14 +10,22 @@ import torch
 from safetensors.torch import load_file
 
 from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.grid.spec import Layout
 from filmgrid.models.families import load_backbone
 from filmgrid.models.places import find_model, newest_checkpoint
 from filmgrid.training import validate as validation
 from filmgrid.training.batches import Batches, open_sources, sigma_at
-from filmgrid.training.config import LayoutShare, ModelConfig, NoiseConfig, TrainConfig
+from filmgrid.training.config import (
+    LayoutShare,
+    LoraSettings,
+    ModelConfig,
+    NoiseConfig,
+    TrainConfig,
+    WorldData,
+)
 from filmgrid.training.files import load_config
 from filmgrid.training.run import train
-from filmgrid.training.state import facts_of, start_state
+from filmgrid.training.state import copy_average, facts_of, resume, start_state
 from filmgrid.training.step import train_step
 
 
@@ -236,6 +244,42 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path):
     other = ModelConfig(dim=64, depth=2, head_dim=32, text_depth=1)
     with pytest.raises(ConfigError, match=r"has model.depth 1, and this run has 2"):
         start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "moved"), model=other))
+
+
+def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_path):
+    base = train(config_of(tmp_path / "base", steps=2))
+    config = config_of(
+        tmp_path / "lora", start_from=str(tmp_path / "base"), lora=LoraSettings(rank=2), steps=8
+    )
+    trained = train(config)
+    before = load_backbone(str(base / "model")).module.state_dict()
+    backbone = load_backbone(str(trained / "model"))
+    after = backbone.module.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    layers = ("qkv", "proj", "up", "down")
+    assert changed == {f"blocks.0.{layer}.weight" for layer in layers}
+    for name in changed:
+        assert torch.linalg.matrix_rank(after[name] - before[name], rtol=1e-3) <= 2
+
+    state = start_state(config)
+    assert resume(state)
+    noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.full((1, 4), 0.7)
+    condition = backbone.encode(["a red circle"])
+    with torch.inference_mode():
+        apart = copy_average(state).velocity(noisy, sigma, condition, Layout(2, 2))
+        merged = backbone.velocity(noisy, sigma, condition, Layout(2, 2))
+    assert torch.allclose(apart, merged, atol=1e-4)
+    with pytest.raises(ConfigError, match="Set start_from"):
+        config_of(tmp_path, lora=LoraSettings())
+
+
+def test_a_small_world_repeats_its_scenes(tmp_path):
+    few = WorldData(turntables=0.0, size=2)
+    config = config_of(tmp_path, data=(few,), batch=8)
+    batches = Batches(config, open_sources(config))
+    seen = {frames.tobytes() for number in range(4) for frames in batches[number].frames}
+    layouts = {batches[number].layout for number in range(4)}
+    assert len(seen) <= 2 * len(layouts)
 
 
 def test_the_cells_of_a_model_with_an_upscaler_are_twice_what_it_paints(tmp_path):

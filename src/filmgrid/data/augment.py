@@ -18,7 +18,9 @@ from filmgrid.types import FrameArray
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
-def augment(frames: FrameArray, config: AugmentConfig, rng: np.random.Generator) -> FrameArray:
+def augment(
+    frames: FrameArray, config: AugmentConfig, rng: np.random.Generator, cols: int = 1
+) -> FrameArray:
     """Change all frames of a sequence in one and the same way.
 
     What a warp brings in from outside the frame is its mirror image.
@@ -27,13 +29,17 @@ def augment(frames: FrameArray, config: AugmentConfig, rng: np.random.Generator)
         frames: the sequence.
         config: how far it may go.
         rng: draws the amounts; always the same number of draws.
+        cols: frames in a row of the grid; only a flip of whole grids reads it.
     """
     amount = rng.uniform(-1, 1, 10)
-    chance = rng.random(3)
+    chance = rng.random(4)
     if chance[0] < config.reverse:
         frames = frames[::-1]
     if chance[1] < config.flip:
         frames = frames[:, :, ::-1]
+    if chance[3] < config.flip_grid:
+        rows = frames.reshape(-1, cols, *frames.shape[1:])
+        frames = rows[:, ::-1, :, ::-1].reshape(frames.shape)
     pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
     warp = _warp(config, amount[:5])
     if not np.allclose(warp, np.eye(2, 3)):

@@ -11,6 +11,10 @@ class AugmentConfig(Settings):
     flip: float = Field(default=0.0, ge=0, le=1)
     """Probability of a mirror image, left to right. Captions that name a side become wrong."""
 
+    flip_grid: float = Field(default=0.0, ge=0, le=1)
+    """Probability of a mirror image of the whole grid, which also turns around the order of the
+    frames in each row. It is GriDiT's release, to compare with; flip is what one wants."""
+
     reverse: float = Field(default=0.0, ge=0, le=1)
     """Probability that time runs backwards."""
 

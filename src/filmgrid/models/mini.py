@@ -13,7 +13,8 @@ prediction from large pixel patches (JiT, arXiv:2511.13720). Three parts are for
   known frames), so that a wall or a face stays the one that was given.
 """
 
-from typing import cast
+from functools import partial
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,11 @@ from filmgrid.models.text import PAD, VOCABULARY
 
 BYTE_DIM = 24
 SIGMA_FEATURES = 64
+Positions = Literal["frames", "grid"]
+Mixing = Literal["joint", "factorised"]
+Target = Literal["clean", "velocity"]
+Axis = Literal["all", "space", "time"]
+_GROUPS = {"all": "b (n p) d", "space": "(b n) p d", "time": "(b p) n d"}
 HIDDEN = -1e4
 """Added to the scores of padding, so that no attention is left for it."""
 
@@ -44,6 +50,13 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         max_words: places for words in a prompt.
         word_bytes: bytes per word.
         text_depth: layers of the text encoder.
+        positions: what a token's position is: its frame and its place there ("frames"), or row
+            and column in the whole grid, as image models have it ("grid").
+        mixing: attention of all tokens to each other ("joint"), or blocks in turn within frames
+            and across them at one place ("factorised"), as video models of stacked frames do.
+        predicts: what the last layer paints: clean cells ("clean"), or the velocity that leads to
+            them ("velocity"). Either way the network returns clean cells.
+        copies: whether tokens may copy patches of clean cells.
     """
 
     @register_to_config
@@ -57,6 +70,10 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         max_words: int = 31,
         word_bytes: int = 12,
         text_depth: int = 2,
+        positions: Positions = "frames",
+        mixing: Mixing = "joint",
+        predicts: Target = "clean",
+        copies: bool = True,
     ) -> None:
         super().__init__()
         pixels = channels * patch * patch
@@ -66,14 +83,18 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
         self.embed_prompt = nn.Linear(dim, dim)
         self.text = TextEncoder(dim, max_words, word_bytes, text_depth)
-        self.blocks = nn.ModuleList(Block(dim, head_dim) for _ in range(depth))
-        self.head = PatchHead(dim, head_dim, pixels, patch)
+        axes: tuple[Axis, ...] = ("all",) if mixing == "joint" else ("space", "time")
+        self.blocks = nn.ModuleList(
+            Block(dim, head_dim, axes[number % len(axes)]) for number in range(depth)
+        )
+        self.head = PatchHead(dim, head_dim, pixels, patch, predicts, copies)
 
     def forward(
         self,
         noisy: Float[Tensor, "b n c h w"],
         sigma: Float[Tensor, "b n"],
         words: Int[Tensor, "b words bytes"],
+        grid_cols: int = 1,
     ) -> Float[Tensor, "b n c h w"]:
         """Estimate the clean cells.
 
@@ -81,27 +102,24 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             noisy: cells at their noise levels; clean cells have range [-1, 1].
             sigma: noise level of every cell, in [0, 1]; 0 marks a known frame.
             words: spelled prompts from :class:`~filmgrid.models.text.ByteWords`.
+            grid_cols: cells in a row of the grid; only read where positions are those of the grid.
         """
-        batch, num_cells, _, height, width = noisy.shape
+        num_cells, _, height, width = noisy.shape[1:]
         rows, cols = height // self.patch, width // self.patch
         patches = rearrange(  #                                                b n p (c·ph·pw)
             noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
         )
-        places = self.embed_place(_places(num_cells, rows, cols, noisy))  #    n p d
-        x = _norm(self.stem(patches) + places)  #                              b n p d
+        angles, places = self._positions(num_cells, rows, cols, grid_cols, noisy.device)
+        x = _norm(self.stem(patches) + self.embed_place(places.to(noisy.dtype)))  # b n p d
         text, there = self.text(words)  #                                      b t d, b t
         said = self.embed_prompt(_mean(text, there))[:, None]  #               b 1 d
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
         known = self.embed_sigma(_fourier(torch.zeros_like(sigma[:, :1]), SIGMA_FEATURES))
         cells, prompt = F.silu(level + said), F.silu(known + said)  #          b n d, b 1 d
-        frame_times = torch.arange(num_cells, device=noisy.device).expand(batch, -1)
-        rotary = self._rotary(frame_times, rows, cols)  #                      b 1 np hd/2
-        padding = F.pad((~there).to(x.dtype) * HIDDEN, (0, x[0].shape[:-1].numel()))
-        padding = padding[:, None, None]  #                                    b 1 1 t+np
+        padding = (~there).to(x.dtype) * HIDDEN  #                             b t
         for block in self.blocks:
-            x = block(x, text, cells, prompt, rotary, padding)
-        cos, sin = (angles[:, 0] for angles in rotary)
-        painted = self.head(x, cells, patches, sigma, cos, sin)
+            x = block(x, text, cells, prompt, angles, padding)
+        painted = self.head(x, cells, patches, sigma, angles)
         return rearrange(
             painted,
             "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
@@ -110,24 +128,32 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             pw=self.patch,
         )
 
-    def _rotary(self, frame_times: Tensor, rows: int, cols: int) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of each token's position; words stand at the origin, unturned."""
+    def _positions(
+        self, num_cells: int, rows: int, cols: int, grid_cols: int, device: torch.device
+    ) -> tuple[Float[Tensor, "n p pairs"], Float[Tensor, "n p features"]]:
+        """Angles that turn each token's features in attention, and features of its place."""
         pairs = cast(int, self.config["head_dim"]) // 2
-        spatial = pairs // 8  # and twice as many for time; the other half is not turned
-        device = frame_times.device
-        times = frame_times[:, :, None, None].expand(-1, -1, rows, cols)
-        y = torch.arange(rows, device=device)[:, None].expand_as(times)
-        x = torch.arange(cols, device=device).expand_as(times)
-        angles = torch.cat(
-            [
-                times[..., None] * _frequencies(2 * spatial, 1.5, 100.0, device),
-                y[..., None] * _frequencies(spatial, 1.5, 20.0, device),
-                x[..., None] * _frequencies(spatial, 1.5, 20.0, device),
-                times.new_zeros(1).expand(*times.shape, pairs - 4 * spatial),
-            ],
-            dim=-1,
-        ).flatten(1, 3)[:, None]
-        return angles.cos(), angles.sin()
+        cell, y, x = torch.meshgrid(
+            *(torch.arange(count, device=device) for count in (num_cells, rows, cols)),
+            indexing="ij",
+        )
+        fine = partial(_waves, highest=1.5, span=20.0)
+        if self.config["positions"] == "grid":
+            y = cell // grid_cols * rows + y
+            x = cell % grid_cols * cols + x
+            turned = [fine(y, pairs // 4), fine(x, pairs // 4)]
+            places = torch.cat([fine(y, 4), fine(x, 4)], dim=-1)
+        else:
+            time = _waves(cell, pairs // 8 * 2, highest=1.5, span=100.0)
+            turned = [time, fine(y, pairs // 8), fine(x, pairs // 8)]
+            y, x = (y + 0.5) / rows, (x + 0.5) / cols
+            through = cell / max(1, num_cells - 1)
+            shares = [y, x, 2 * y, 2 * x, through / 2, through, 3 * through / 2, 2 * through]
+            places = torch.stack(shares, dim=-1) * torch.pi
+        angles = torch.cat(turned, dim=-1).flatten(1, 2)
+        angles = F.pad(angles, (0, pairs - angles.shape[-1]))  # the other half is not turned
+        places = places.flatten(1, 2)
+        return angles, torch.cat([places.sin(), places.cos()], dim=-1)
 
 
 class Block(nn.Module):
@@ -138,13 +164,20 @@ class Block(nn.Module):
 
     Norms stand before and after each branch: without the second, the stream grew a hundredfold
     in training and drowned the words.
+
+    Args:
+        dim: width of the stream.
+        head_dim: width of an attention head.
+        axis: which cells a token sees: "all", those of its frame ("space"), or those at its
+            place in every frame ("time").
     """
 
-    def __init__(self, dim: int, head_dim: int) -> None:
+    def __init__(self, dim: int, head_dim: int, axis: Axis = "all") -> None:
         super().__init__()
         assert dim % head_dim == 0
         hidden = -(-dim * 8 // 3 // 64) * 64
         self.heads = dim // head_dim
+        self.axis: Axis = axis
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
         self.gain = nn.Parameter(torch.ones(self.heads, 1, 1))
         self.proj = nn.Linear(dim, dim, bias=False)
@@ -158,41 +191,46 @@ class Block(nn.Module):
         text: Tensor,
         cells: Tensor,
         prompt: Tensor,
-        rotary: tuple[Tensor, Tensor],
+        angles: Tensor,
         padding: Tensor,
     ) -> Tensor:
         """Update image tokens ``b n p d`` in the light of text tokens ``b t d``.
 
         ``cells`` and ``prompt`` are what modulates them: noise level and prompt, ``b n d`` and
-        ``b 1 d``. ``padding`` is added to the scores of attention.
+        ``b 1 d``. ``angles``, ``n p pairs``, are the positions. ``padding``, ``b t``, is added to
+        the scores of attention to words.
         """
         modulated = self.modulation(cells)[:, :, None].chunk(6, dim=-1)
         a_shift, a_scale, a_gate, m_shift, m_scale, m_gate = modulated
         t_shift, t_scale = self.modulation(prompt).chunk(6, dim=-1)[:2]
 
         told = _norm(text) * (1 + t_scale) + t_shift  #                        b t d
-        seen = (_norm(x) * (1 + a_scale) + a_shift).flatten(1, 2)  #           b np d
-        mixed = _norm(self.attend(seen, told, rotary, padding))
-        x = x + a_gate * mixed.unflatten(1, x.shape[1:3])
+        seen = _norm(x) * (1 + a_scale) + a_shift  #                           b n p d
+        x = x + a_gate * _norm(self.attend(seen, told, angles, padding))
 
         value, gate = self.up(_norm(x) * (1 + m_scale) + m_shift).chunk(2, dim=-1)
         return x + m_gate * _norm(self.down(value * F.silu(gate)))
 
-    def attend(
-        self, seen: Tensor, told: Tensor, rotary: tuple[Tensor, Tensor], padding: Tensor
-    ) -> Tensor:
+    def attend(self, seen: Tensor, told: Tensor, angles: Tensor, padding: Tensor) -> Tensor:
         """Attention of cells to words and cells, with QK-norm and rotary positions."""
-        dim = seen.shape[-1]
-        query, key, value = self._heads(self.qkv(seen), 3)
-        told_key, told_value = self._heads(F.linear(told, self.qkv.weight[dim:]), 2)
-        query = _rotate(_norm(query) * self.gain.to(query.dtype), *rotary)
-        key = torch.cat([_norm(told_key), _rotate(_norm(key), *rotary)], dim=2)
+        batch, num_cells, num_places, _ = seen.shape
+        sizes = {"b": batch, "n": num_cells, "p": num_places}
+        groups, turned = _GROUPS[self.axis], _turned(angles, self.axis)
+        grouped = rearrange(seen, f"b n p d -> {groups}")  #                   bg s d
+        told, padding = (_per_group(each, len(grouped) // batch) for each in (told, padding))
+        query, key, value = self._heads(self.qkv(grouped))
+        _, told_key, told_value = self._heads(self.qkv(told))
+        query = _rotate(_norm(query) * self.gain.to(query.dtype), turned)
+        key = torch.cat([_norm(told_key), _rotate(_norm(key), turned)], dim=2)
         value = torch.cat([told_value, value], dim=2)
+        padding = F.pad(padding, (0, grouped.shape[1]))[:, None, None]
         out = _attention(query, key, value, padding.to(query.dtype))
-        return self.proj(rearrange(out, "b h s d -> b s (h d)"))
+        return rearrange(
+            self.proj(rearrange(out, "b h s d -> b s (h d)")), f"{groups} -> b n p d", **sizes
+        )
 
-    def _heads(self, joined: Tensor, count: int) -> Tensor:
-        return rearrange(joined, "b s (k h d) -> k b h s d", k=count, h=self.heads)
+    def _heads(self, joined: Tensor) -> Tensor:
+        return rearrange(joined, "b s (k h d) -> k b h s d", k=3, h=self.heads)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
@@ -208,21 +246,38 @@ class PatchHead(nn.Module):
 
     The copy is attention whose values are the raw input patches: its weights favour cells of
     low sigma, and its share of each pixel falls to nothing as the attended cells get noisy.
+
+    Args:
+        dim: width of the stream.
+        head_dim: width of the attention.
+        pixels: numbers in a patch.
+        patch: pixels per token side.
+        predicts: what is painted, clean patches or their velocity.
+        copies: whether patches may be copied.
     """
 
-    def __init__(self, dim: int, head_dim: int, pixels: int, patch: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        head_dim: int,
+        pixels: int,
+        patch: int,
+        predicts: Target = "clean",
+        copies: bool = True,
+    ) -> None:
         super().__init__()
-        self.patch = patch
+        self.patch, self.predicts, self.copies = patch, predicts, copies
         self.modulation = zero_linear(dim, 2 * dim)
         self.paint = nn.Linear(dim, pixels)
-        self.query = nn.Linear(dim, head_dim, bias=False)
-        self.key = nn.Linear(dim, head_dim, bias=False)
-        self.gain = nn.Parameter(torch.tensor(2.0))
-        self.prefer_clean = nn.Parameter(torch.tensor(8.0))
-        self.gate = nn.Linear(dim, patch * patch)
         nn.init.zeros_(self.paint.weight)
-        nn.init.zeros_(self.gate.weight)
-        nn.init.constant_(self.gate.bias, -1.0)
+        if copies:
+            self.query = nn.Linear(dim, head_dim, bias=False)
+            self.key = nn.Linear(dim, head_dim, bias=False)
+            self.gain = nn.Parameter(torch.tensor(2.0))
+            self.prefer_clean = nn.Parameter(torch.tensor(8.0))
+            self.gate = nn.Linear(dim, patch * patch)
+            nn.init.zeros_(self.gate.weight)
+            nn.init.constant_(self.gate.bias, -1.0)
 
     def forward(
         self,
@@ -230,27 +285,34 @@ class PatchHead(nn.Module):
         cells: Tensor,
         patches: Tensor,
         sigma: Tensor,
-        cos: Tensor,
-        sin: Tensor,
+        angles: Tensor,
     ) -> Tensor:
         """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches."""
-        shape = x.shape[1:3]
         shift, scale = self.modulation(cells)[:, :, None].chunk(2, dim=-1)
         x = _norm(x) * (1 + scale) + shift
         painted = self.paint(x)
+        if self.predicts == "velocity":
+            painted = patches - sigma[:, :, None, None] * painted
+        if not self.copies:
+            return painted
+        copied, cleanness = self._copy(x, patches, sigma, angles)
+        share = self.gate(x).sigmoid() * cleanness  #                      b n p (ph·pw)
+        share = share.repeat(1, 1, 1, patches.shape[-1] // self.patch**2)
+        return painted + share * (copied - painted)
 
-        flat = x.flatten(1, 2)
-        query = _rotate(_norm(self.query(flat)) * self.gain, cos, sin)
-        key = _rotate(_norm(self.key(flat)), cos, sin)
+    def _copy(
+        self, x: Tensor, patches: Tensor, sigma: Tensor, angles: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Patches of other tokens, ``b n p (c·ph·pw)``, and how clean they are, ``b n p 1``."""
+        shape, flat, turned = x.shape[1:3], x.flatten(1, 2), _turned(angles, "all")
+        query = _rotate(_norm(self.query(flat)) * self.gain, turned)
+        key = _rotate(_norm(self.key(flat)), turned)
         noise = sigma[:, :, None].expand(-1, -1, shape[1]).flatten(1)  #       b np
         logits = query @ key.mT / query.shape[-1] ** 0.5
         weights = (logits - self.prefer_clean * noise[:, None]).softmax(dim=-1)
         copied = (weights @ patches.flatten(1, 2).to(weights.dtype)).unflatten(1, shape)
         cleanness = (1 - weights @ noise[..., None].to(weights.dtype)).unflatten(1, shape)
-
-        share = self.gate(x).sigmoid() * cleanness  #                      b n p (ph·pw)
-        share = share.repeat(1, 1, 1, patches.shape[-1] // self.patch**2)
-        return painted + share * (copied - painted)
+        return copied, cleanness
 
 
 class TextEncoder(nn.Module):
@@ -305,11 +367,26 @@ def _mean(text: Tensor, there: Tensor) -> Tensor:
     return (text * weight).sum(dim=1) / weight.sum(dim=1)
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def _turned(angles: Float[Tensor, "n p pairs"], axis: Axis) -> Float[Tensor, "s pairs"]:
+    """Angles of the tokens that see each other; what they have in common turns nothing."""
+    return {"all": angles.flatten(0, 1), "space": angles[0], "time": angles[:, 0]}[axis]
+
+
+def _per_group(x: Tensor, groups: int) -> Tensor:
+    """Each sequence's words for each of its groups of tokens."""
+    return x if groups == 1 else x.repeat_interleave(groups, dim=0)
+
+
+def _rotate(x: Tensor, angles: Tensor) -> Tensor:
     """Turn each pair of features by its token's angles."""
     even, odd = x.chunk(2, dim=-1)
-    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
     return torch.cat([even * cos - odd * sin, even * sin + odd * cos], dim=-1)
+
+
+def _waves(at: Tensor, count: int, highest: float, span: float) -> Tensor:
+    """Angles of positions at ``count`` frequencies."""
+    return at[..., None] * _frequencies(count, highest, span, at.device)
 
 
 def _frequencies(count: int, highest: float, span: float, device: torch.device) -> Tensor:
@@ -319,17 +396,5 @@ def _frequencies(count: int, highest: float, span: float, device: torch.device) 
 
 def _fourier(values: Tensor, count: int) -> Tensor:
     """Sines and cosines of values in [0, 1] at ``count / 2`` frequencies."""
-    frequencies = _frequencies(count // 2, 100.0, 200.0, values.device)
-    angles = values[..., None] * frequencies
+    angles = _waves(values, count // 2, highest=100.0, span=200.0)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
-
-
-def _places(num_cells: int, rows: int, cols: int, like: Tensor) -> Float[Tensor, "n p features"]:
-    """Each token's place, whatever their number: in its cell, and its cell's in the sequence."""
-    y = (torch.arange(rows, device=like.device) + 0.5) / rows
-    x = (torch.arange(cols, device=like.device) + 0.5) / cols
-    time = torch.arange(num_cells, device=like.device) / max(1, num_cells - 1)
-    time, y, x = torch.meshgrid(time, y, x, indexing="ij")
-    places = [y, x, 2 * y, 2 * x, time / 2, time, 3 * time / 2, 2 * time]
-    angles = torch.stack(places, dim=-1).flatten(1, 2) * torch.pi
-    return torch.cat([angles.sin(), angles.cos()], dim=-1).to(like.dtype)

@@ -47,7 +47,7 @@ class MiniBackbone(Backbone):
         layout: Layout,
     ) -> Float[Tensor, "b n c h w"]:
         """Predict ``(noisy - clean) / sigma``; mini knows its layout from the prompt alone."""
-        clean = self.module(noisy, sigma, condition["words"])
+        clean = self.module(noisy, sigma, condition["words"], layout.cols)
         return velocity_from_clean(noisy, clean.to(noisy.dtype), sigma)
 
     def with_module(self, module: nn.Module) -> Self:

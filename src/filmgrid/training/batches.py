@@ -110,7 +110,7 @@ class Batches:
         source = self.sources[which]
         index = int(rng.integers(len(source)))
         example = source.draw(index, layout.num_cells, config.cell_size, rng)
-        frames = augment(example.frames, config.data[which].augment, rng)
+        frames = augment(example.frames, config.data[which].augment, rng, layout.cols)
         caption = example.caption
         if rng.random() < config.caption_dropout:
             caption = ""
@@ -188,7 +188,7 @@ def open_source(data: Data, cell: CellSize, *, held_out: bool = False) -> Exampl
     """
     if isinstance(data, WorldData):
         split = "held_out" if held_out and data.split == "train" else data.split
-        return World(split, data.turntables, data.turntable_frames)
+        return World(split, data.turntables, data.turntable_frames, size=data.size)
     chosen = FolderExamples(data.folder, data.split, cell)
     if held_out and chosen.has_held_out:
         return FolderExamples(data.folder, "held_out", cell)

@@ -22,6 +22,8 @@ class WorldData(Settings):
     the others are scenes of flat things."""
     turntable_frames: tuple[int, ...] = (24,)
     """Lengths of the sequences that may be turntables; single images always may."""
+    size: int = Field(default=1_000_000_000, ge=1)
+    """Different scenes before they repeat; few, to see what a small dataset does."""
     weight: float = Field(default=1.0, gt=0)
     """How often this source is drawn, relative to the others."""
     augment: AugmentConfig = AugmentConfig()
@@ -61,6 +63,16 @@ class ModelConfig(Settings):
     """Words of a prompt that are read."""
     text_depth: int = Field(default=2, ge=0)
     """Layers of the text encoder."""
+    positions: Literal["frames", "grid"] = "frames"
+    """frames: a token knows its frame and its place there; grid: its row and column in the whole
+    grid, as in image models (GRID, GriDiT's release)."""
+    mixing: Literal["joint", "factorised"] = "joint"
+    """joint: all tokens of a grid attend to each other; factorised: blocks within frames and
+    across frames in turn, as in video models of stacked frames."""
+    predicts: Literal["clean", "velocity"] = "clean"
+    """What the last layer paints."""
+    copies: bool = True
+    """Whether patches of known frames may be copied."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> Self:
@@ -71,6 +83,15 @@ class ModelConfig(Settings):
                 "Use for example dim 256 with head_dim 64."
             )
         return self
+
+
+class LoraSettings(Settings):
+    """Low-rank changes to the matrices of the blocks; all other weights stay as they are."""
+
+    rank: int = Field(default=16, ge=1)
+    """Rank of each change. GRID has 16 to 256 at a width of 3072."""
+    alpha: float | None = Field(default=None, gt=0)
+    """The change is scaled by alpha / rank; by default alpha is the rank."""
 
 
 class LayoutShare(Settings):
@@ -229,6 +250,9 @@ class TrainConfig(Settings):
     start_from: str | None = None
     """Model whose weights the training begins with: a shipped one, or the folder of one or of a
     run; by default random weights. It must have the architecture of ``model``."""
+    lora: LoraSettings | None = None
+    """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
+    hold the model with its changes merged."""
     layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
     """Layouts to train on, and when; the first is the model's default."""
     cell: int = Field(default=32, ge=1)
@@ -293,6 +317,15 @@ class TrainConfig(Settings):
     @model_validator(mode="after")
     def _cells_hold_whole_tokens(self) -> Self:
         check_stride(self.cell_size, self.model.patch)
+        return self
+
+    @model_validator(mode="after")
+    def _lora_changes_something(self) -> Self:
+        if self.lora is not None and self.start_from is None:
+            raise ValueError(
+                "lora changes the weights of a model, and none is named. Set start_from, for "
+                "example to mini, or leave lora out to train all weights."
+            )
         return self
 
     @model_validator(mode="after")

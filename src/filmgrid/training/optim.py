@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MATRICES = ("qkv.weight", "proj.weight", "up.weight", "down.weight")
-"""What Muon trains; modulation and all layers outside the blocks are AdamW's."""
+LAYERS = ("qkv", "proj", "up", "down")
+"""Layers of the blocks whose matrices Muon trains, or LoRA changes; modulation and all layers
+outside the blocks are AdamW's."""
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
@@ -89,10 +90,14 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
 
 
 def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Matrices inside the blocks, for Muon; and all else, for AdamW."""
+    """Matrices inside the blocks, for Muon; and all else that trains, for AdamW."""
     matrices, rest = [], []
     for name, parameter in module.named_parameters():
-        inside = name.startswith("blocks.") and name.endswith(MATRICES)
+        if not parameter.requires_grad:
+            continue
+        inside = name.startswith("blocks.") and name.endswith(
+            tuple(f"{layer}.weight" for layer in LAYERS)
+        )
         (matrices if inside else rest).append(parameter)
     return matrices, rest
 

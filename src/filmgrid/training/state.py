@@ -10,6 +10,7 @@ Random numbers need no state: batches and noise are made from the seed and a ste
 Nothing here is unpickled: safetensors, and ``weights_only`` for the optimisers.
 """
 
+import copy
 import logging
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
+from peft import LoraConfig
 from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -39,7 +41,7 @@ from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.upscaler import FACTOR
 from filmgrid.training.config import TrainConfig
-from filmgrid.training.optim import Muon, split_parameters
+from filmgrid.training.optim import LAYERS, Muon, split_parameters
 
 log = logging.getLogger(__name__)
 _DAMAGE = (KeyError, EOFError, UnpicklingError)
@@ -98,9 +100,12 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     matrices, rest = split_parameters(module)
     optim = config.optim
     optimizers: list[torch.optim.Optimizer] = [
-        Muon(matrices, optim.muon_lr, optim.muon_momentum, optim.weight_decay, dtype),
-        torch.optim.AdamW(rest, optim.adamw_lr, optim.adamw_betas, weight_decay=0.0),
+        torch.optim.AdamW(rest, optim.adamw_lr, optim.adamw_betas, weight_decay=0.0)
     ]
+    if matrices:
+        optimizers.insert(
+            0, Muon(matrices, optim.muon_lr, optim.muon_momentum, optim.weight_decay, dtype)
+        )
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
     if config.compile and can_compile(accelerator.device):
@@ -179,7 +184,7 @@ def save_checkpoint(state: TrainState) -> Path:
         facts = averaged.facts.model_copy(update={"training": told})
         try:
             with atomic_folder(folder, may_replace=lambda _: True) as part:
-                save_module(averaged.module, facts, part / "model")
+                save_module(merge_lora(averaged.module), facts, part / "model")
                 _save_training(state, part / "state")
         except (MediaError, SafetensorError, RuntimeError) as error:
             text = " ".join(str(error).split())[:200]
@@ -250,8 +255,18 @@ def _save_training(state: TrainState, folder: Path) -> None:
     (folder / "progress.json").write_text(state.progress.model_dump_json(), encoding="utf-8")
 
 
+def merge_lora(module: Any) -> Any:
+    """A network like this one, with low-rank changes merged into its weights."""
+    if getattr(module, "peft_config", None) is None:
+        return module
+    merged = copy.deepcopy(module)
+    merged.fuse_lora()
+    merged.unload_lora()
+    return merged
+
+
 def _first_module(config: TrainConfig) -> GridTransformer:
-    """The weights a run begins with: those of another model, or fresh ones from the run's seed.
+    """The weights a run begins with, those that train marked so.
 
     The global generator is left as it was.
 
@@ -261,7 +276,23 @@ def _first_module(config: TrainConfig) -> GridTransformer:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        fresh = GridTransformer(**config.model.model_dump())
+        module = _given_module(config)
+        if config.lora is not None:
+            rank = config.lora.rank
+            module.requires_grad_(False)
+            module.add_adapter(
+                LoraConfig(
+                    r=rank,
+                    target_modules=rf"blocks\..*({'|'.join(LAYERS)})",
+                    lora_alpha=config.lora.alpha or rank,  # pyright: ignore[reportArgumentType]
+                )
+            )
+    return module
+
+
+def _given_module(config: TrainConfig) -> GridTransformer:
+    """Those of the model that the run starts from, or fresh ones from its seed."""
+    fresh = GridTransformer(**config.model.model_dump())
     if config.start_from is None or newest_checkpoint(config.out):
         return fresh
     given = load_backbone(config.start_from).module
