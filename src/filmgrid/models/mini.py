@@ -217,11 +217,12 @@ class Block(nn.Module):
         sizes = {"b": batch, "n": num_cells, "p": num_places}
         groups, turned = _GROUPS[self.axis], _turned(angles, self.axis)
         grouped = rearrange(seen, f"b n p d -> {groups}")  #                   bg s d
-        told, padding = (_per_group(each, len(grouped) // batch) for each in (told, padding))
         query, key, value = self._heads(self.qkv(grouped))
         _, told_key, told_value = self._heads(self.qkv(told))
+        words = (_norm(told_key), told_value, padding)  # the same for all groups of a sequence
+        told_key, told_value, padding = (_repeat(each, len(grouped) // batch) for each in words)
         query = _rotate(_norm(query) * self.gain.to(query.dtype), turned)
-        key = torch.cat([_norm(told_key), _rotate(_norm(key), turned)], dim=2)
+        key = torch.cat([told_key, _rotate(_norm(key), turned)], dim=2)
         value = torch.cat([told_value, value], dim=2)
         padding = F.pad(padding, (0, grouped.shape[1]))[:, None, None]
         out = _attention(query, key, value, padding.to(query.dtype))
@@ -372,8 +373,8 @@ def _turned(angles: Float[Tensor, "n p pairs"], axis: Axis) -> Float[Tensor, "s 
     return {"all": angles.flatten(0, 1), "space": angles[0], "time": angles[:, 0]}[axis]
 
 
-def _per_group(x: Tensor, groups: int) -> Tensor:
-    """Each sequence's words for each of its groups of tokens."""
+def _repeat(x: Tensor, groups: int) -> Tensor:
+    """What belongs to a sequence, for each of its groups of tokens."""
     return x if groups == 1 else x.repeat_interleave(groups, dim=0)
 
 

@@ -188,7 +188,9 @@ def open_source(data: Data, cell: CellSize, *, held_out: bool = False) -> Exampl
     """
     if isinstance(data, WorldData):
         split = "held_out" if held_out and data.split == "train" else data.split
-        return World(split, data.turntables, data.turntable_frames, size=data.size)
+        return World(
+            split, data.turntables, data.turntable_frames, size=data.size, coarse=data.coarse
+        )
     chosen = FolderExamples(data.folder, data.split, cell)
     if held_out and chosen.has_held_out:
         return FolderExamples(data.folder, "held_out", cell)

@@ -24,6 +24,9 @@ class WorldData(Settings):
     """Lengths of the sequences that may be turntables; single images always may."""
     size: int = Field(default=1_000_000_000, ge=1)
     """Different scenes before they repeat; few, to see what a small dataset does."""
+    coarse: bool = False
+    """Whether captions of sequences say only what a single image shows, as those of GRID's first
+    stage, which a model for images wrote."""
     weight: float = Field(default=1.0, gt=0)
     """How often this source is drawn, relative to the others."""
     augment: AugmentConfig = AugmentConfig()

@@ -34,6 +34,7 @@ class World:
         turntable_frames: lengths of the sequences that may be turntables.
         seed: of other scenes with the same numbers, such as those that a model is measured on.
         size: number of different examples before they repeat.
+        coarse: whether captions of sequences say only what a single image shows.
     """
 
     split: Literal["train", "held_out", "all"] = "train"
@@ -41,6 +42,7 @@ class World:
     turntable_frames: tuple[int, ...] = (24,)
     seed: int = 0
     size: int = 1_000_000_000
+    coarse: bool = False
 
     @property
     def has_captions(self) -> bool:
@@ -56,7 +58,7 @@ class World:
         """Draw the example of this index; only its wording depends on ``rng``."""
         scene = self.scene(index, num_frames)
         frames = render([scene], num_frames, cell)[0].numpy()
-        return Example(frames, say(scene, num_frames, rng))
+        return Example(frames, say(scene, 1 if self.coarse else num_frames, rng))
 
     def scene(self, index: int, num_frames: int) -> Scene:
         """The scene of this index: what its frames show, exactly."""
