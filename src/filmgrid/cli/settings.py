@@ -1,0 +1,250 @@
+"""What each command is asked with: its words and options, and their help."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from pydantic import Field
+
+from filmgrid.bars.config import BarsConfig
+from filmgrid.bench.config import BenchConfig
+from filmgrid.data.config import DatasetConfig
+from filmgrid.errors import ConfigError, FilmgridError
+from filmgrid.evaluation.config import EvaluateConfig
+from filmgrid.request import GenerateRequest
+from filmgrid.settings import Settings
+
+
+class Words(Settings):
+    """Settings from the command line: a wrong one is our sentence, not the parser's box."""
+
+    if not TYPE_CHECKING:  # type checkers see the fields as arguments
+
+        def __init__(self, **values):
+            try:
+                super().__init__(**values)
+            except ConfigError as error:  # the parser swallows ValueErrors, which this one is
+                raise FilmgridError(str(error)) from error
+
+
+class Generate(Words, GenerateRequest):
+    """Generate a sequence from words, images or another sequence."""
+
+    prompt: tyro.conf.Positional[str] = ""
+    """What the sequence shows."""
+    out: str | None = None
+    """File to write: .mp4 .mkv .mov .webm .gif .webp, .png for a grid, .json for a sprite sheet,
+    or NAME/ for numbered PNG frames. By default sequence.mp4."""
+    keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """CELL=FILE: an image that stays at this cell, counted from 0 in reading order; repeat it."""
+    scale: int = 1
+    """Enlarge the written frames so many times without smoothing, to look at small ones."""
+    dry_run: bool = False
+    """Say what it would cost, and generate nothing."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Train(Words):
+    """Train a model from scratch, or go on with a run that was stopped."""
+
+
+class Dataset(Words):
+    """Build, preview and measure datasets: dataset build|preview|stats."""
+
+
+class Build(Words, DatasetConfig):
+    """Cut videos, folders of frames, strips or mosaics into sequences to train on."""
+
+    sources: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
+    """Videos, folders of frames, strips, or folders that hold any of these at any depth."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Preview(Words):
+    """Draw exactly what is trained on: grids with frame numbers, captions and sources."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    out: Path | None = None
+    """Folder for the pictures; by default preview/ beside the dataset."""
+    limit: int = 8
+    """Number of sequences to draw."""
+    split: Literal["train", "held_out"] | None = None
+    """Side to draw from: train or held_out; by default both."""
+
+
+class Stats(Words):
+    """Count and measure the sequences of a dataset."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Info(Words):
+    """Show what a file holds and how it came to be."""
+
+    file: tyro.conf.Positional[Path]
+    """Video, picture, folder of frames, or model."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Split(Words):
+    """Cut a grid picture into its frames."""
+
+    grid: tyro.conf.Positional[Path]
+    """Picture of a grid; one that filmgrid made says itself how it is laid out."""
+    out: str
+    """NAME/ for numbered PNG frames, or a video or animation file."""
+    layout: str | None = None
+    """ROWSxCOLS, for pictures that do not say it."""
+    gap: int = 0
+    """Pixels between the cells."""
+    margin: int | None = None
+    """Pixels around the cells; by default as the gap."""
+    fps: float | None = None
+    """Frames per second, for videos."""
+
+
+class Pack(Words):
+    """Lay the frames of a video or folder out as one grid picture."""
+
+    source: tyro.conf.Positional[Path]
+    """Video, animation or folder of frames."""
+    out: Path
+    """Picture to write, .png."""
+    layout: str | None = None
+    """ROWSxCOLS; by default what the frames say they were made as."""
+    gap: int = 0
+    """Pixels between the cells."""
+    margin: int | None = None
+    """Pixels around the cells; by default as the gap."""
+    start: int = 0
+    """First frame."""
+    stride: int = 1
+    """Frames from one cell to the next."""
+
+
+class Evaluate(Words, EvaluateConfig):
+    """Compare made clips with real ones, and say how much of each number is noise.
+
+    filmgrid evaluate MODEL measures a model on the world: filmgrid evaluate mini --help.
+    """
+
+    floor: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-floor
+    """Leave out the floor, real clips measured against real clips, which takes half of them;
+    Fréchet distances of fewer than 2,048 clips are then refused."""
+    out: Path | None = None
+    """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
+    report: Path | None = None
+    """Report to write with pictures of the clips: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Bars(Words, BarsConfig):
+    """Measure a model on the procedural world: each figure beside its bars."""
+
+    model: tyro.conf.Positional[str]
+    """Name of a shipped model, or the folder of a trained one."""
+    out: Path | None = None
+    """File to keep the table in, .json."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Report(Words):
+    """Write the report of an evaluation: tables, plots and moving clips, worst ones first."""
+
+    evaluation: tyro.conf.Positional[Path]
+    """What filmgrid evaluate --out wrote."""
+    out: Path
+    """.html in one file, or .md with its pictures beside it."""
+
+
+class Metrics(Words):
+    """List the metrics of filmgrid evaluate: what each is and what it needs."""
+
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Protocol(Words):
+    """Evaluate as a paper did: say what to download and where to put it, check it, measure."""
+
+    name: tyro.conf.Positional[str] = ""
+    """Name of the protocol; without one, all are listed."""
+    data: Path | None = None
+    """Folder that holds the datasets, and trained weights in weights/."""
+    generated: Path | None = None
+    """Made clips; with them, what is there is measured."""
+    metrics: tuple[str, ...] = ()
+    """Measure these instead of the protocol's."""
+    frames: int | None = None
+    """Use so many frames instead of the protocol's."""
+    clips: int | None = None
+    """Use at most so many made clips instead of the protocol's."""
+    real_stride: int | None = None
+    """Frames of a real clip from one used frame to the next."""
+    real_list: Path | None = None
+    """Use only real clips that this file names, one a line, as trainlist01.txt of UCF-101."""
+    weights: tuple[str, ...] = ()
+    """NAME=PLACE of weights that do not lie in weights/ of the data folder; random:0 tries the way
+    without any."""
+    sha256: tuple[str, ...] = ()
+    """NAME=HEX: what the SHA-256 of a file of weights must be."""
+    repeats: int | None = None
+    """Random draws behind every distance and every real-vs-real floor."""
+    seed: int | None = None
+    """Of all random draws."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where networks run; auto is CUDA, else MPS, else the CPU."""
+    workers: int | None = None
+    """Threads that score clips; by default as many as there are cores."""
+    out: Path | None = None
+    """File to keep the evaluation in, .json, for filmgrid compare and filmgrid report."""
+    report: Path | None = None
+    """Report to write with pictures of the clips: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output; without made clips it has the prompts to make them."""
+
+
+class Compare(Words):
+    """Say whether one run is better than another, clip by clip."""
+
+    first: tyro.conf.Positional[Path]
+    """Evaluation of the one run, from filmgrid evaluate --out."""
+    second: tyro.conf.Positional[Path]
+    """Evaluation of the other run, against the same real clips."""
+    report: Path | None = None
+    """Report to write: .html in one file, or .md."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Bench(Words, BenchConfig):
+    """Time and weigh tasks, models and pipelines of diffusers side by side in one run."""
+
+    subjects: tyro.conf.Positional[tuple[str, ...]] = ()
+    """What is timed. Ours: MODEL:TASK[:LAYOUT], as mini:image or mini:extend:4x8. Pipelines of
+    diffusers: NAME=HUB_ID_OR_FOLDER, NAME=random or NAME=tiny, and @FRAMESxHEIGHTxWIDTH for another
+    size; NAME is flux, flux2-klein, cogvideox, animatediff, svd, ltx or wan. All are compared with
+    the first."""
+    memory: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-memory
+    """Leave out the memory, whose measurement on the CPU takes a process of its own for each
+    subject."""
+    out: Path | None = None
+    """File to keep the result in, .json."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Models(Words):
+    """List the models inside the package."""
+
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
