@@ -16,7 +16,8 @@ from filmgrid.process.flow import (
     velocity_from_clean,
     velocity_of,
 )
-from filmgrid.process.schedules import flux_mu, linear_sigmas, shift_sigmas, truncate
+from filmgrid.process.resolution import flux_mu
+from filmgrid.process.schedules import linear_sigmas, shift_sigmas, truncate
 
 SHAPE = (2, 6, 3, 4, 5)
 

@@ -4,17 +4,16 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
 from hypothesis import given
 from hypothesis import strategies as st
 
 from filmgrid.errors import ConfigError
-from filmgrid.process.resolution import layout_shift
+from filmgrid.process.resolution import flux2_mu, flux_mu, layout_shift
 from filmgrid.process.schedules import (
-    flux_mu,
     linear_sigmas,
     respace,
     shift_sigmas,
-    shift_sigmas_exponential,
     sigma_of_strength,
     truncate,
 )
@@ -40,8 +39,15 @@ def test_dynamic_shift_equals_diffusers(steps: int, num_tokens: int):
     scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
     sigmas = linear_sigmas(steps)
     scheduler.set_timesteps(sigmas=sigmas[:-1].tolist(), mu=calculate_shift(num_tokens))
-    ours = shift_sigmas_exponential(sigmas, flux_mu(num_tokens)).float()
+    ours = shift_sigmas(sigmas, math.exp(flux_mu(num_tokens))).float()
     torch.testing.assert_close(ours, scheduler.sigmas, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 50, 200])
+@pytest.mark.parametrize("num_tokens", [64, 4096, 4300, 4301, 16384])
+def test_shift_of_flux2_equals_diffusers(steps: int, num_tokens: int):
+    theirs = compute_empirical_mu(num_tokens, steps)
+    assert flux2_mu(num_tokens, steps) == pytest.approx(theirs, abs=1e-12)
 
 
 @given(steps=num_steps, shift=st.floats(0.05, 20))
@@ -98,7 +104,7 @@ def test_strength_is_not_a_noise_level(
     height: int, width: int, true_sigmas: tuple[float, float, float]
 ):
     mu = flux_mu((height // 16) * (width // 16))
-    sigmas = shift_sigmas_exponential(linear_sigmas(20), mu)
+    sigmas = shift_sigmas(linear_sigmas(20), math.exp(mu))
     for strength, true_sigma in zip((0.8, 0.9, 0.95), true_sigmas, strict=True):
         assert sigma_of_strength(sigmas, strength) == pytest.approx(true_sigma, abs=6e-4)
 

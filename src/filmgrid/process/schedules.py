@@ -37,7 +37,8 @@ def shift_sigmas(
 
     Args:
         sigmas: a schedule.
-        shift: above 0; 1 changes nothing, 3 is usual for about one megapixel.
+        shift: above 0; 1 changes nothing, 3 is usual for about one megapixel. FLUX's dynamic
+            shift is ``exp(mu)`` of :func:`~filmgrid.process.resolution.flux_mu`.
 
     Raises:
         ConfigError: if ``shift`` is not above 0.
@@ -46,42 +47,6 @@ def shift_sigmas(
         raise ConfigError(f"A schedule shift of {shift} is not above 0. Use 1 for none, often 3.")
     # The same as above with the 1 spread out, so that pure noise stays exactly 1.
     return shift * sigmas / (shift * sigmas + (1 - sigmas))
-
-
-def shift_sigmas_exponential(
-    sigmas: Float64[Tensor, " num_sigmas"], mu: float
-) -> Float64[Tensor, " num_sigmas"]:
-    """Shift by ``exp(mu)``: ``exp(mu) / (exp(mu) + 1/s - 1)``, FLUX's dynamic shift.
-
-    Args:
-        sigmas: a schedule.
-        mu: logarithm of the shift, usually from :func:`flux_mu`; 0 changes nothing.
-    """
-    return shift_sigmas(sigmas, math.exp(mu))
-
-
-def flux_mu(
-    num_tokens: int,
-    base_tokens: int = 256,
-    max_tokens: int = 4096,
-    base_shift: float = 0.5,
-    max_shift: float = 1.15,
-) -> float:
-    """FLUX.1's resolution-dependent shift, linear in the number of image tokens.
-
-    Not clamped: a 2048x2048 px grid has 16,384 tokens and gets ``mu`` 3.22.
-
-    Source: ``get_lin_function`` of black-forest-labs/flux, ``calculate_shift`` of diffusers.
-
-    Args:
-        num_tokens: image tokens of the whole grid, (height / 16) * (width / 16) for FLUX.
-        base_tokens: tokens at which ``mu`` is ``base_shift``.
-        max_tokens: tokens at which ``mu`` is ``max_shift``.
-        base_shift: ``mu`` at ``base_tokens``.
-        max_shift: ``mu`` at ``max_tokens``.
-    """
-    slope = (max_shift - base_shift) / (max_tokens - base_tokens)
-    return base_shift + slope * (num_tokens - base_tokens)
 
 
 def truncate(
