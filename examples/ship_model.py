@@ -10,7 +10,7 @@ import sys
 import torch
 
 from filmgrid.models.checkpoints import save_module
-from filmgrid.models.families import load_backbone, load_upscaler
+from filmgrid.models.families import load_mini, load_upscaler
 from filmgrid.models.places import SHIPPED, SHIPPED_UPSCALER
 
 
@@ -19,7 +19,7 @@ def main(run: str, name: str) -> None:
         network = load_upscaler(run, torch.device("cpu"))
         network.to(torch.bfloat16).save_pretrained(SHIPPED / name)
     else:
-        backbone = load_backbone(run)
+        backbone = load_mini(run)
         save_module(backbone.module, backbone.facts, SHIPPED / name, torch.bfloat16)
     config = SHIPPED / name / "config.json"
     told = json.loads(config.read_bytes())

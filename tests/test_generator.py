@@ -55,9 +55,9 @@ def test_kept_frames_are_bit_exact_in_memory_and_in_lossless_files(
 def doubled_generator(tiny_model, tmp_path_factory):
     """The tiny model, whose cells of 32 px an upscaler doubles."""
     from filmgrid.models.checkpoints import save_module
-    from filmgrid.models.families import load_backbone
+    from filmgrid.models.families import load_mini
 
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     changes = {"upscaler": "upscaler", "cell": (64, 64), "stride": 32}
     folder = tmp_path_factory.mktemp("doubled-model")
     save_module(backbone.module, backbone.facts.model_copy(update=changes), folder)

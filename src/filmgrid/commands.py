@@ -53,7 +53,7 @@ def generate(
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
     folder = find_model(request.model)
-    facts = load_facts(folder)
+    facts = load_facts(folder, request.model)
     plan = make_plan(request, facts, describe_files(request))
     check_output(
         out,

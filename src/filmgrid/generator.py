@@ -20,15 +20,15 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, enlarged, frames_of, pixels_of
-from filmgrid.models.families import load_backbone, load_codec, load_upscaler
+from filmgrid.models.codec import Codec, WholeGrid, enlarged, frames_of, pixels_of
+from filmgrid.models.families import load_model, load_upscaler
 from filmgrid.models.places import SHIPPED_UPSCALER
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
 from filmgrid.request import GenerateRequest
-from filmgrid.sampling.guidance import encode_with_null, guided
+from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import SampleState, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
@@ -150,7 +150,8 @@ class Generator:
         """Load a model by name or folder.
 
         Args:
-            model: a shipped model, or a folder that ``filmgrid train`` made.
+            model: a shipped model, a pipeline on the Hub or in a folder, or a folder that
+                ``filmgrid train`` made.
             device: ``auto`` is CUDA, else MPS, else the CPU.
             precision: ``auto`` is bf16 where the machine multiplies it in hardware, else fp32.
 
@@ -158,10 +159,8 @@ class Generator:
             CheckpointError: if there is no such model or its files do not fit together.
         """
         place = choose_device(device)
-        backbone = load_backbone(str(model))
-        backbone.module.to(place).requires_grad_(False)
-        codec = load_codec(backbone.facts, place)
-        made = cls(backbone, codec, place, choose_dtype(precision, place))
+        dtype = choose_dtype(precision, place)
+        made = cls(*load_model(str(model), dtype, place), place, dtype)
         made.name = str(model)
         return made
 
@@ -283,8 +282,8 @@ class Generator:
             for state in states:
                 steps = state.num_steps
                 done, total = number * steps + state.step, len(chunks) * steps
-                yield Progress(done, total, state.sigma, state.noisy, self._preview(state))
-            made.append(given.paste(self._pixels(state.noisy), request, plan.task))
+                yield Progress(done, total, state.sigma, state.noisy, self._preview(plan, state))
+            made.append(given.paste(self._pixels(plan, state.noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
         facts = self.backbone.facts
@@ -317,6 +316,7 @@ class Generator:
                 "steps": plan.num_steps,
                 "guidance": plan.guidance_scale,
                 "shift": plan.shift,
+                "coding": plan.coding,
                 "wording": plan.wording,
                 "conditioning": kept,
                 "fps": plan.fps,
@@ -334,11 +334,16 @@ class Generator:
         batch = len(seeds)
         start = start_of(plan, request)
         reference = TASKS[plan.task](self._known(plan, request, given, batch), start)
+        codec = self._codec(plan)
         if reference is not None:
             reference = Reference(
-                self.codec.encode(reference.cells), reference.keep, reference.start_sigma
+                codec.encode(reference.cells), reference.keep, reference.start_sigma
             )
-        condition, null = encode_with_null(self.backbone, [plan.prompt] * batch)
+        prompts, nulls = [plan.prompt] * batch, [plan.negative] * batch
+        if plan.two_passes:
+            condition, null = encode_both(self.backbone, prompts, nulls)
+        else:
+            condition, null = self.backbone.encode(prompts), None
         height, width = (side // self.codec.stride for side in plan.cell)
         noise = seeded_noise(
             seeds, (plan.layout.num_cells, self.codec.channels, height, width), self.device
@@ -364,12 +369,17 @@ class Generator:
             request.locked_cells,
         )
 
-    def _preview(self, state: SampleState) -> Callable[[], Frames8]:
-        return lambda: self._pixels(state.clean)
+    def _codec(self, plan: Plan) -> Codec:
+        """The codec, of single cells or of whole grids."""
+        return WholeGrid(self.codec, plan.layout) if plan.coding == "grid" else self.codec
 
-    def _pixels(self, latents: Float[Tensor, "b n c h w"]) -> Frames8:
+    def _preview(self, plan: Plan, state: SampleState) -> Callable[[], Frames8]:
+        return lambda: self._pixels(plan, state.clean)
+
+    @torch.inference_mode()
+    def _pixels(self, plan: Plan, latents: Float[Tensor, "b n c h w"]) -> Frames8:
         """Decode latents to 8-bit frames."""
-        return frames_of(self.codec.decode(latents))
+        return frames_of(self._codec(plan).decode(latents))
 
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:

@@ -4,14 +4,13 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filmgrid.errors import CheckpointError, ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
-from filmgrid.process.resolution import layout_shift
 from filmgrid.request import GenerateRequest, Task
 
 PROCESS_BYTES = 550 * 2**20
@@ -25,13 +24,16 @@ class Plan:
     Args:
         task: what is done.
         prompt: as the model reads it.
+        negative: what guidance leads away from, as the model reads it.
         layout: of the sequence.
         cell: size of a frame in pixels, before it is enlarged.
         upscale: how many times the finished frames are enlarged.
         num_steps: steps of the whole schedule.
-        guidance_scale: 1 means one pass per step.
+        guidance_scale: 1 is none.
+        two_passes: whether guidance takes a second pass per step.
         shift: of the schedule.
         wording: how the prompt describes the layout.
+        coding: whether frames are coded to latents one by one ("cells") or as one ("grid").
         per_cell_sigma: frames that stay are shown to the model at noise level 0.
         fps: of the output.
         notes: what a person should know about the choices, one sentence each.
@@ -39,13 +41,16 @@ class Plan:
 
     task: Task
     prompt: str
+    negative: str
     layout: Layout
     cell: CellSize
     upscale: int
     num_steps: int
     guidance_scale: float
+    two_passes: bool
     shift: float
     wording: Wording
+    coding: Literal["cells", "grid"]
     per_cell_sigma: bool
     fps: float
     notes: tuple[str, ...]
@@ -76,7 +81,12 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     for picture in [*given.images.values(), *([video] if video else [])]:
         _check_size(picture, cell, request)
     notes: list[str] = []
-    if str(layout) not in facts.trained_layouts:
+    if not facts.trained_layouts and layout.num_cells > 1:
+        notes.append(
+            f"{facts.name} was trained on single images: without a LoRA that was trained on grids, "
+            "its frames hang together by luck."
+        )
+    elif facts.trained_layouts and str(layout) not in facts.trained_layouts:
         trained = ", ".join(facts.trained_layouts)
         notes.append(f"{facts.name} was trained on {trained} and not on {layout}.")
     if video is not None:
@@ -92,18 +102,29 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     prompt = ""
     if facts.has_text and request.prompt.strip():
         prompt = describe_layout(request.prompt, layout, wording)
+    if request.negative and facts.guidance == "embedded":
+        raise ConfigError(
+            f"{facts.name} has its guidance embedded and makes no second pass, so a negative "
+            "prompt has no effect. Leave it out, or use a model such as flux2-klein-base-4b."
+        )
     guidance = facts.guidance_scale if request.guidance is None else request.guidance
+    if facts.guidance == "two-pass" and not (prompt or request.negative):
+        guidance = 1.0  # both passes would be the same
+    num_steps = request.steps or facts.num_steps
     source_fps = video.fps / request.video_stride if video and video.fps else None
     return Plan(
         task=task,
         prompt=prompt,
+        negative=request.negative.strip(),
         layout=layout,
         cell=cell,
         upscale=request.upscale,
-        num_steps=request.steps or facts.num_steps,
-        guidance_scale=guidance if prompt else 1.0,
-        shift=request.shift or _shift(layout, facts),
+        num_steps=num_steps,
+        guidance_scale=guidance,
+        two_passes=facts.guidance == "two-pass" and guidance != 1,
+        shift=request.shift or facts.shift_of(layout, cell, num_steps),
         wording=wording,
+        coding=facts.coding if request.coding == "auto" else request.coding,
         per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),
@@ -151,10 +172,9 @@ def cost_of(
         raise CheckpointError(
             f"The model in {folder} is damaged: {error}. Copy the whole folder again."
         ) from error
-    tokens = plan.layout.num_cells * (plan.cell.height // facts.stride)
-    tokens *= plan.cell.width // facts.stride
+    tokens = facts.num_tokens(plan.layout, plan.cell)
     sequence = tokens + int(architecture["max_words"])
-    both = 1 if plan.guidance_scale == 1 else 2
+    both = 2 if plan.two_passes else 1
     per_pass = 2 * parameters * sequence + 4 * (depth + 1) * dim * sequence**2
     working = both * min(batch, count) * 4 * (24 * dim * sequence + 3 * tokens**2)
     passes = num_steps * both
@@ -168,11 +188,6 @@ def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None)
     if video is not None and video.layout is not None and request.inferred_task != Task.EXTEND:
         return Layout(video.layout.rows, video.layout.cols)
     return facts.default_layout
-
-
-def _shift(layout: Layout, facts: BackboneFacts) -> float:
-    """The model's shift, moved along with the number of cells."""
-    return facts.shift * layout_shift(layout.num_cells, facts.default_layout.num_cells)
 
 
 def _check_size(given: Given, cell: CellSize, request: GenerateRequest) -> None:

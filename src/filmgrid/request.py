@@ -38,8 +38,10 @@ class GenerateRequest(Settings):
 
     prompt: str = ""
     """What the sequence shows."""
+    negative: str = ""
+    """What it should not show, for models whose guidance takes a second pass."""
     model: str = "mini"
-    """Name of a shipped model, or the folder of a trained one."""
+    """Name of a shipped model or of a known one such as flux1-dev, a Hub id, or a folder."""
     task: Task | None = None
     """What to do; by default inferred from image, keyframe, video and redraw."""
     image: Path | None = None
@@ -80,6 +82,8 @@ class GenerateRequest(Settings):
     conditioning: Literal["auto", "learned", "replacement"] = "auto"
     """How frames that stay are shown to the model: learned gives them their own noise level 0,
     replacement noises them like the rest; auto is what the model was trained for."""
+    coding: Literal["auto", "cells", "grid"] = "auto"
+    """How pretrained models code frames to latents: one by one, or all of a grid as one picture."""
     upscale: Literal[1, 2, 4] = 1
     """Enlarge the finished frames so many times, one by one; frames that stay are enlarged too."""
     seed: int = Field(default=0, ge=0, lt=2**63)

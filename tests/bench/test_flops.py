@@ -10,7 +10,7 @@ from filmgrid.bench.config import BenchConfig, ClipSize, parse_subject
 from filmgrid.bench.flops import count_run, counting
 from filmgrid.bench.ours import open_ours
 from filmgrid.bench.subjects import Made, Subject
-from filmgrid.models.families import load_backbone
+from filmgrid.models.families import load_mini
 
 
 def test_flux_at_1024_px_takes_74_tera_operations_a_pass():
@@ -91,7 +91,7 @@ def test_operations_of_a_grid_grow_by_its_tokens_and_their_square(tiny_model):
 @pytest.fixture(scope="module")
 def mini():
     """The shipped network, and its arguments for a number of cells."""
-    backbone = load_backbone("mini")
+    backbone = load_mini("mini")
     words = backbone.encode(["a red circle"])["words"]
 
     def arguments(num_cells):

@@ -28,6 +28,7 @@ def opened(text, dtype=torch.float32, **settings):
     [
         ("flux", (1, 128, 128), 1, 8 * 8),
         ("flux2-klein", (1, 128, 128), 2, 8 * 8),
+        ("z-image", (1, 128, 128), 1, 8 * 8),
         ("cogvideox", (9, 64, 64), 2, 3 * 4 * 4),
         ("animatediff", (8, 64, 64), 2, 8 * 8 * 8),
         ("svd", (8, 64, 64), 2, 8 * 8 * 8),
@@ -53,6 +54,7 @@ def test_every_peer_runs_whole_from_a_tiny_architecture(name, clip, passes, toke
     [
         ("flux", {"transformer": 11.901, "text_encoder_2": 4.762, "vae": 0.084}),
         ("flux2-klein", {"transformer": 3.876, "text_encoder": 4.022, "vae": 0.084}),
+        ("z-image", {"transformer": 6.155, "text_encoder": 4.022, "vae": 0.084}),
         ("cogvideox", {"transformer": 1.694, "text_encoder": 4.762, "vae": 0.216}),
         ("animatediff", {"unet": 1.313, "text_encoder": 0.123, "vae": 0.084}),
         ("svd", {"unet": 1.525, "image_encoder": 0.632, "vae": 0.098}),

@@ -6,7 +6,7 @@ from peft import LoraConfig
 
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.spec import Layout
-from filmgrid.models.families import load_backbone
+from filmgrid.models.families import load_mini
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import find_model
 from filmgrid.models.precision import choose_device, choose_dtype
@@ -24,9 +24,9 @@ def inputs(backbone, batch=2, cells=4, side=32):
 
 
 def test_loading_what_was_saved_changes_nothing(tiny_model, tmp_path):
-    first = load_backbone(str(tiny_model))
+    first = load_mini(str(tiny_model))
     first.save_pretrained(tmp_path / "again")
-    second = load_backbone(str(tmp_path / "again"))
+    second = load_mini(str(tmp_path / "again"))
     assert second.facts == first.facts
     noisy, sigma, condition = inputs(first)
     with torch.inference_mode():
@@ -35,7 +35,7 @@ def test_loading_what_was_saved_changes_nothing(tiny_model, tmp_path):
 
 
 def test_the_prompt_the_noise_level_and_every_cell_matter(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     with torch.inference_mode():
         base = backbone.velocity(noisy, sigma, condition, LAYOUT)
@@ -50,7 +50,7 @@ def test_the_prompt_the_noise_level_and_every_cell_matter(tiny_model):
 
 
 def test_velocity_points_from_the_predicted_clean_cells(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     with torch.inference_mode():
         clean = backbone.module(noisy, sigma, condition["words"])
@@ -59,7 +59,7 @@ def test_velocity_points_from_the_predicted_clean_cells(tiny_model):
 
 
 def test_a_known_cell_has_no_velocity(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     sigma[:, 1] = 0
     with torch.inference_mode():
@@ -70,14 +70,14 @@ def test_a_known_cell_has_no_velocity(tiny_model):
 
 @pytest.mark.parametrize(("cells", "side"), [(1, 16), (4, 48), (32, 32)])
 def test_any_number_and_size_of_cells_goes_through(tiny_model, cells, side):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone, cells=cells, side=side)
     with torch.inference_mode():
         assert backbone.velocity(noisy, sigma, condition, LAYOUT).shape == noisy.shape
 
 
 def test_sequences_of_a_batch_do_not_see_each_other(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     with torch.inference_mode():
         both = backbone.velocity(noisy, sigma, condition, LAYOUT)
@@ -86,8 +86,8 @@ def test_sequences_of_a_batch_do_not_see_each_other(tiny_model):
 
 
 def test_training_and_sampling_use_the_same_attention(tiny_model):
-    module = load_backbone(str(tiny_model)).module
-    backbone = load_backbone(str(tiny_model))
+    module = load_mini(str(tiny_model)).module
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     trained = module(noisy, sigma, condition["words"])
     with torch.inference_mode():
@@ -164,7 +164,7 @@ def test_what_is_painted_as_velocity_comes_back_as_clean_cells():
 
 
 def test_a_fresh_adapter_changes_nothing(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, condition = inputs(backbone)
     with torch.inference_mode():
         before = backbone.velocity(noisy, sigma, condition, LAYOUT)
@@ -183,7 +183,7 @@ def test_words_are_bytes_and_an_empty_prompt_is_nothing():
 
 
 def test_a_prompt_means_the_same_at_any_padding(tiny_model):
-    backbone = load_backbone(str(tiny_model))
+    backbone = load_mini(str(tiny_model))
     noisy, sigma, _ = inputs(backbone)
     short = backbone.encode(["a red circle", ""])["words"]
     long = backbone.encode(["a red circle", "", "one more " * 10])["words"][:2]
@@ -217,7 +217,7 @@ def test_missing_keys_are_refused_with_one_of_them(tiny_model, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "depth": 3}))
     with pytest.raises(CheckpointError, match=r"missing keys.*blocks\.2"):
-        load_backbone(str(folder))
+        load_mini(str(folder))
 
 
 def test_weights_of_another_width_are_refused(tiny_model, tmp_path):
@@ -225,7 +225,7 @@ def test_weights_of_another_width_are_refused(tiny_model, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "dim": 128}))
     with pytest.raises(CheckpointError, match=r"cannot be loaded|do not fit"):
-        load_backbone(str(folder))
+        load_mini(str(folder))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_weights_of_another_width_are_refused(tiny_model, tmp_path):
         ("diffusion_pytorch_model.safetensors", None, r"no \.safetensors file"),
         ("config.json", None, "no config.json"),
         ("config.json", b"{", "is not JSON"),
-        ("filmgrid.json", None, "holds no filmgrid model"),
+        ("filmgrid.json", None, "holds no model"),
         ("filmgrid.json", b"{}", "damaged or from another version"),
     ],
 )
@@ -248,7 +248,7 @@ def test_a_damaged_model_is_refused_with_what_is_wrong(
     else:
         (folder / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
-        load_backbone(str(folder))
+        load_mini(str(folder))
 
 
 def test_a_family_of_the_future_is_named(tiny_model, tmp_path):
@@ -256,13 +256,13 @@ def test_a_family_of_the_future_is_named(tiny_model, tmp_path):
     facts = json.loads((folder / "filmgrid.json").read_text())
     (folder / "filmgrid.json").write_text(json.dumps({**facts, "family": "flux9"}))
     with pytest.raises(CheckpointError, match="'flux9'"):
-        load_backbone(str(folder))
+        load_mini(str(folder))
 
 
 def test_a_model_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match="no model 'nowhere'"):
         find_model("nowhere")
-    with pytest.raises(CheckpointError, match="holds no filmgrid model"):
+    with pytest.raises(CheckpointError, match="holds no model"):
         find_model(str(tmp_path))
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.spec import Layout
-from filmgrid.models.families import load_backbone
+from filmgrid.models.families import load_mini
 from filmgrid.models.places import find_model, newest_checkpoint
 from filmgrid.training import validate as validation
 from filmgrid.training.batches import Batches, open_sources, sigma_at
@@ -90,7 +90,7 @@ def test_resuming_equals_not_stopping_bit_for_bit(tmp_path, accumulation, monkey
     assert one.keys() == two.keys()
     for name, value in one.items():
         assert torch.equal(value, two[name]), name
-    models = [load_backbone(str(run)).module.state_dict() for run in (straight, resumed)]
+    models = [load_mini(str(run)).module.state_dict() for run in (straight, resumed)]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
 
 
@@ -134,7 +134,7 @@ def test_a_saved_configuration_reads_as_it_was(tmp_path):
 
 def test_a_run_is_found_by_its_folder_and_says_how_it_was_trained(tmp_path):
     train(config_of(tmp_path, steps=2))
-    facts = load_backbone(str(tmp_path)).facts
+    facts = load_mini(str(tmp_path)).facts
     assert facts.layout == "2x2"
     assert facts.trained_layouts == ("2x2", "1x2")
     assert facts.training["progress"]["step"] == 2
@@ -230,7 +230,7 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path):
     base = train(config_of(tmp_path / "base", steps=2))
     config = config_of(tmp_path / "next", start_from=str(tmp_path / "base"), seed=8, steps=2)
     state = start_state(config)
-    average = load_backbone(str(base / "model")).module.state_dict()
+    average = load_mini(str(base / "model")).module.state_dict()
     for weights in (state.module.state_dict(), state.averaged.module.state_dict()):
         assert all(torch.equal(weights[name], average[name]) for name in average)
     assert all(parameter.requires_grad for parameter in state.module.parameters())
@@ -252,8 +252,8 @@ def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_p
         tmp_path / "lora", start_from=str(tmp_path / "base"), lora=LoraSettings(rank=2), steps=8
     )
     trained = train(config)
-    before = load_backbone(str(base / "model")).module.state_dict()
-    backbone = load_backbone(str(trained / "model"))
+    before = load_mini(str(base / "model")).module.state_dict()
+    backbone = load_mini(str(trained / "model"))
     after = backbone.module.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     layers = ("qkv", "proj", "up", "down")
@@ -341,7 +341,7 @@ def test_a_killed_run_goes_on_from_a_whole_checkpoint(tmp_path):
 
     assert resume(state)
     assert state.progress.step == step
-    assert load_backbone(str(tmp_path)).facts.training["progress"]["step"] == step
+    assert load_mini(str(tmp_path)).facts.training["progress"]["step"] == step
 
 
 @pytest.mark.long
@@ -356,5 +356,5 @@ def test_two_processes_train_one_model(tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=300,
     )
-    facts = load_backbone(str(tmp_path / "run")).facts
+    facts = load_mini(str(tmp_path / "run")).facts
     assert facts.training["progress"]["step"] == 4

@@ -37,7 +37,7 @@ def sizes_of(spec: Ours, config: BenchConfig, facts: BackboneFacts) -> tuple[Lay
 
 def _check_ours(spec: Ours, config: BenchConfig) -> None:
     """Refuse a model that is not there, and sizes that do not fit it."""
-    facts = load_facts(find_model(spec.model))
+    facts = load_facts(find_model(spec.model), spec.model)
     layout, cell = sizes_of(spec, config, facts)
     request = GenerateRequest(layout=str(layout), cell=str(cell))
     make_plan(request, facts, Described())

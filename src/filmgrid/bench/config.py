@@ -12,7 +12,7 @@ from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.request import Task
 from filmgrid.settings import Settings
 
-PEERS = ("flux", "flux2-klein", "cogvideox", "animatediff", "svd", "ltx", "wan")
+PEERS = ("flux", "flux2-klein", "z-image", "cogvideox", "animatediff", "svd", "ltx", "wan")
 """Pipelines of diffusers that can be timed beside ours."""
 
 TASKS = {**{str(task): task for task in Task}, "interpolate": Task.KEYFRAMES}

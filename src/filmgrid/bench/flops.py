@@ -44,7 +44,7 @@ def count_run(subject: Subject) -> Count:
     def before(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
         nonlocal begun, sequences, tokens
         begun = counter.get_total_flops()
-        noisy = next(each for each in (*args, *named.values()) if isinstance(each, Tensor))
+        noisy = _first_latents([*args, *named.values()])
         sequences += noisy.shape[0]
         tokens = subject.tokens(noisy)
 
@@ -74,3 +74,13 @@ def _attention_flops(
     query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
 ) -> int:
     return sdpa_flop_count(query, key, value)
+
+
+def _first_latents(given: list[Any]) -> Tensor:
+    """The first tensor among arguments; a list of tensors, one per sequence, counts as one."""
+    for each in given:
+        if isinstance(each, Tensor):
+            return each
+        if isinstance(each, list) and each and isinstance(each[0], Tensor):
+            return torch.stack(each)
+    raise AssertionError("A denoiser was called without latents.")

@@ -24,10 +24,13 @@ class Backbone(ABC):
     Attributes:
         facts: what it states about itself.
         module: the network with its weights; the only part that trains.
+        autocasts: whether the weights are kept in 32 bits and multiplied in fewer; networks with
+            weights in the dtype of the products are called as they are.
     """
 
     facts: BackboneFacts
     module: nn.Module
+    autocasts: bool = True
 
     @abstractmethod
     def encode(self, prompts: Sequence[str]) -> Condition:
@@ -51,7 +54,8 @@ class Backbone(ABC):
             noisy: cells in latent units, in reading order.
             sigma: noise level of each cell, in [0, 1]. Backbones whose facts deny
                 ``per_cell_sigma`` get the same number for all cells of a sequence.
-            condition: from :meth:`encode`, one entry per sequence.
+            condition: from :meth:`encode`, one entry per sequence; where guidance is embedded,
+                with its scale as ``guidance``, a number per sequence.
             layout: how the cells stand in their grid.
         """
 

@@ -54,8 +54,16 @@ def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = No
         ) from error
 
 
-def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) -> Module:
+def load_module(
+    architecture: type[Module], folder: Path, dtype: torch.dtype, *, lean: bool = False
+) -> Module:
     """Build a network from its configuration and load its weights, every one of them.
+
+    Args:
+        architecture: a class of diffusers, or one like it.
+        folder: of config.json and the weights.
+        dtype: of the weights in memory.
+        lean: build it without weights first, so that they are in memory once and not twice.
 
     Raises:
         CheckpointError: if a file is missing, truncated, or does not fit the configuration.
@@ -68,7 +76,7 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
             output_loading_info=True,
             local_files_only=True,
             use_safetensors=True,
-            low_cpu_mem_usage=False,
+            low_cpu_mem_usage=lean,
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(_why(folder, error)) from error
@@ -81,6 +89,29 @@ def load_module(architecture: type[Module], folder: Path, dtype: torch.dtype) ->
                 "Copy both files again from the same checkpoint."
             )
     return module.eval()
+
+
+def open_pipeline(folder: Path, dtype: torch.dtype, parts: dict[str, Any]) -> Any:
+    """Load a pipeline of diffusers around parts that are loaded already.
+
+    Raises:
+        CheckpointError: if a part is missing or damaged.
+    """
+    # Slow to import, and mini has no need of them.
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+    from transformers.utils.logging import disable_progress_bar as disable_bar_of_transformers
+
+    disable_progress_bar()
+    disable_bar_of_transformers()
+    try:
+        return DiffusionPipeline.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, use_safetensors=True, **parts
+        )
+    except (OSError, SafetensorError, ValueError, RuntimeError, TypeError, KeyError) as error:
+        text = " ".join(str(error).split())
+        raise CheckpointError(
+            f"The pipeline in {folder} cannot be loaded: {text[:160]}. Copy the whole folder again."
+        ) from error
 
 
 def _why(folder: Path, error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Codecs: between pixels in [-1, 1] and the latents that backbones see."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from filmgrid.grid.pack import pack_grid, split_grid
+from filmgrid.grid.spec import Layout
 from filmgrid.models.upscaler import FACTOR, Upscaler
 
 
@@ -104,3 +107,31 @@ class HalfCodec:
     def decode(self, latents: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n c h w"]:
         """Enlarge, after clipping to what frames can be."""
         return doubled(self.network, latents.clamp(-1, 1))
+
+
+class WholeGrid:
+    """A codec that sees each grid as one image, as pretrained networks were made for.
+
+    Neighbouring cells bleed into each other; one by one they cannot.
+
+    Args:
+        codec: of single images.
+        layout: of the sequences.
+    """
+
+    def __init__(self, codec: Codec, layout: Layout) -> None:
+        self.codec = codec
+        self.layout = Layout(layout.rows, layout.cols)
+        self.stride = codec.stride
+        self.channels = codec.channels
+
+    def encode(self, frames: Float[Tensor, "b n c h w"]) -> Float[Tensor, "b n d y x"]:
+        """Latents of the grid, cut into cells."""
+        return self._whole(self.codec.encode, frames)
+
+    def decode(self, latents: Float[Tensor, "b n d y x"]) -> Float[Tensor, "b n c h w"]:
+        """Pixels of the grid, cut into cells."""
+        return self._whole(self.codec.decode, latents)
+
+    def _whole(self, code: Callable[[Tensor], Tensor], cells: Tensor) -> Tensor:
+        return split_grid(code(pack_grid(cells, self.layout)[:, None])[:, 0], self.layout)

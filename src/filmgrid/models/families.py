@@ -1,46 +1,109 @@
 """Which code reads which weights."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import diffusers
 import torch
 from torch import nn
 
 from filmgrid.errors import CheckpointError
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.checkpoints import load_module
+from filmgrid.models.checkpoints import load_module, open_pipeline
 from filmgrid.models.codec import Codec, HalfCodec, PixelCodec
 from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.flux import FluxBackbone
+from filmgrid.models.flux2 import Flux2Backbone
+from filmgrid.models.hub import INDEX
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.mini_backbone import MiniBackbone
 from filmgrid.models.places import find_model, find_upscaler, load_facts
+from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.models.text import ByteWords
 from filmgrid.models.upscaler import Upscaler
+from filmgrid.models.vae import VaeCodec
+from filmgrid.models.z_image import ZImageBackbone
+
+BACKBONES: dict[str, type[PretrainedBackbone]] = {
+    "flux": FluxBackbone,
+    "flux2": Flux2Backbone,
+    "z-image": ZImageBackbone,
+}
+"""Which class calls the network of which family."""
 
 
-def load_backbone(name: str, dtype: torch.dtype = torch.float32) -> Backbone:
-    """Load a backbone by name or folder, ready to sample.
+def load_model(name: str, dtype: torch.dtype, device: torch.device) -> tuple[Backbone, Codec]:
+    """Load a backbone and its codec, ready to sample.
 
     Args:
         name: as :func:`~filmgrid.models.places.find_model` takes it.
-        dtype: of the weights in memory.
+        dtype: of the matrix products, and of the weights of pretrained pipelines.
+        device: where it will run.
 
     Raises:
         CheckpointError: if there is no such model or its files do not fit together.
     """
+    folder = find_model(name, weights=True)
+    facts = load_facts(folder, name)
+    if facts.is_pretrained:
+        return load_pipeline(folder, facts, dtype, device)
+    backbone = load_mini(name)
+    backbone.module.to(device).requires_grad_(False)
+    return backbone, load_codec(facts, device)
+
+
+def load_mini(name: str) -> MiniBackbone:
+    """Load a grid transformer, its weights in 32 bits.
+
+    Args:
+        name: of a shipped model, or a folder.
+
+    Raises:
+        CheckpointError: if it is none, or its files do not fit together.
+    """
     folder = find_model(name)
-    facts = load_facts(folder)
-    match facts.family:
-        case "mini":
-            return mini_backbone(load_module(GridTransformer, folder, dtype), facts)
-        case family:
-            raise CheckpointError(
-                f"{folder} holds a model of the family {family!r}, which this version of filmgrid "
-                "does not know. It knows mini; update filmgrid for more."
-            )
+    facts = load_facts(folder, name)
+    if facts.family != "mini":
+        raise CheckpointError(
+            f"{folder} holds a model of the family {facts.family!r} and not a grid transformer. "
+            "Name mini, or a folder that `filmgrid train` made."
+        )
+    return mini_backbone(load_module(GridTransformer, folder, torch.float32), facts)
+
+
+def load_pipeline(
+    folder: Path, facts: BackboneFacts, dtype: torch.dtype, device: torch.device
+) -> tuple[PretrainedBackbone, Codec]:
+    """Load a pipeline of diffusers as a backbone and a codec.
+
+    Args:
+        folder: of the pipeline.
+        facts: what is known of it.
+        dtype: of the weights.
+        device: where it will run.
+
+    Raises:
+        CheckpointError: if a file is missing or damaged, or the family is not known.
+    """
+    if facts.family not in BACKBONES:
+        raise CheckpointError(
+            f"{folder} holds a model of the family {facts.family!r}, which this version of "
+            f"filmgrid does not know. It knows mini, {', '.join(BACKBONES)}."
+        )
+    index = json.loads((folder / INDEX).read_bytes())
+    parts = {
+        part: load_module(getattr(diffusers, index[part][1]), folder / part, dtype, lean=True)
+        for part in ("transformer", "vae")
+    }
+    pipeline = open_pipeline(folder, dtype, parts)
+    pipeline.to(device)
+    backbone = BACKBONES[facts.family](facts, pipeline.transformer, pipeline)
+    return backbone, VaeCodec(pipeline.vae)
 
 
 def load_codec(facts: BackboneFacts, device: torch.device) -> Codec:
-    """The codec that a backbone was made for.
+    """The codec that a grid transformer was made for.
 
     Raises:
         CheckpointError: if its weights are missing or damaged.

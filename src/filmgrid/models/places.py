@@ -1,4 +1,4 @@
-"""Where models are: the shipped one, a folder, or the newest checkpoint of a run. Torch-free."""
+"""Where models are: shipped, on the Hub, in a folder, or a checkpoint of a run. Torch-free."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,9 @@ from pydantic import ValidationError
 
 from filmgrid.errors import CheckpointError
 from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.hub import INDEX, fetch_pipeline, is_hub_id
+from filmgrid.models.known import KNOWN
+from filmgrid.models.pipelines import pipeline_facts
 
 FACTS = "filmgrid.json"
 SHIPPED = Path(__file__).parent / "weights"
@@ -21,33 +24,47 @@ def shipped_models() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FACTS}"))
 
 
-def find_model(name: str) -> Path:
-    """Folder of a model's weights.
+def find_model(name: str, *, weights: bool = False) -> Path:
+    """Folder of a model.
 
     Args:
-        name: a shipped model such as ``mini``, the folder of a model, the folder of one
-            checkpoint of a training run, or of the run, whose newest checkpoint is taken.
+        name: a shipped model such as ``mini``, one that is known by a short name such as
+            ``flux1-dev``, an id on the Hub, the folder of a model or a pipeline, the folder of
+            one checkpoint of a training run, or of the run, whose newest checkpoint is taken.
+        weights: whether weights must be there too. Without, only the configuration of a model on
+            the Hub is fetched.
 
     Raises:
-        CheckpointError: if there is no such model.
+        CheckpointError: if there is no such model, or the Hub does not give it.
     """
     shipped = shipped_models()
     if name in shipped:
         return SHIPPED / name
     folder = Path(os.path.expanduser(name))
     if not folder.is_dir():
+        hub = hub_id_of(name)
+        if hub is not None:
+            return fetch_pipeline(hub, weights=weights)
         raise CheckpointError(
-            f"There is no model {name!r}: neither a shipped one ({', '.join(shipped) or 'none'}) "
-            "nor a folder. Give the folder of a training run or of saved weights."
+            f"There is no model {name!r}: neither a shipped one ({', '.join(shipped) or 'none'}), "
+            f"nor a known one ({', '.join(KNOWN)}), nor a folder. Give one of these, a Hub id "
+            "such as owner/name, or the folder of a training run or of saved weights."
         )
     newest = newest_checkpoint(folder)
     for place in (folder, folder / "model", newest and newest / "model"):
-        if place and (place / FACTS).is_file():
+        if place and ((place / FACTS).is_file() or (place / INDEX).is_file()):
             return place
     raise CheckpointError(
-        f"{folder} holds no filmgrid model: there is no {FACTS} in it, nor a checkpoint of a "
-        "training run. Name a folder that `filmgrid train` made, or mini."
+        f"{folder} holds no model: there is no {FACTS} in it, no {INDEX} of a diffusers pipeline, "
+        "nor a checkpoint of a training run. Name a folder that `filmgrid train` made, or mini."
     )
+
+
+def hub_id_of(name: str) -> str | None:
+    """The id on the Hub that a name means, if it can mean one."""
+    if name.lower() in KNOWN:
+        return KNOWN[name.lower()].hub
+    return name if is_hub_id(name) else None
 
 
 def find_upscaler(name: str = SHIPPED_UPSCALER) -> Path:
@@ -77,13 +94,19 @@ def newest_checkpoint(run: Path) -> Path | None:
     return steps[-1] if steps else None
 
 
-def load_facts(folder: Path) -> BackboneFacts:
-    """Read what a saved backbone states about itself.
+def load_facts(folder: Path, name: str | None = None) -> BackboneFacts:
+    """Read what a saved backbone states about itself, or what a pipeline's files say.
+
+    Args:
+        folder: from :func:`find_model`.
+        name: what the model was asked for as: the licence of a known one is known.
 
     Raises:
         CheckpointError: if the facts are missing or damaged.
     """
     path = folder / FACTS
+    if not path.is_file() and (folder / INDEX).is_file():
+        return pipeline_facts(folder, (name and hub_id_of(name)) or folder.name)
     try:
         return BackboneFacts.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -11,9 +11,11 @@ from filmgrid.models.backbone import Backbone, Condition
 from filmgrid.sampling.loop import VelocityOf
 
 
-def encode_with_null(backbone: Backbone, prompts: Sequence[str]) -> tuple[Condition, Condition]:
-    """Encode prompts, and as many empty ones, in one call, so that both have one size."""
-    both = backbone.encode([*prompts, *[""] * len(prompts)])
+def encode_both(
+    backbone: Backbone, prompts: Sequence[str], nulls: Sequence[str]
+) -> tuple[Condition, Condition]:
+    """Encode prompts, and as many null ones, in one call, so that both have one size."""
+    both = backbone.encode([*prompts, *nulls])
     count = len(prompts)
     condition = {name: encoded[:count] for name, encoded in both.items()}
     return condition, {name: encoded[count:] for name, encoded in both.items()}
@@ -31,7 +33,8 @@ def guided(
 
     ``null + guidance_scale * (conditioned - null)``. Both come from one call of twice the batch;
     with a scale of 1 or without a null condition there is only one pass. (GriDiT's release
-    always makes two, though it has no condition.)
+    always makes two, though it has no condition.) Where the backbone has guidance embedded, it is
+    told the scale instead, and a null condition would guide it a second time.
 
     Source: Ho and Salimans, arXiv:2207.12598.
 
@@ -40,12 +43,17 @@ def guided(
         condition: encoded prompts, one per sequence.
         layout: of the sequences.
         guidance_scale: 1 is none; 2 to 4 is usual.
-        null: the encoding of empty prompts, one per sequence, from :func:`encode_with_null`.
+        null: the encoding of empty prompts, one per sequence, from :func:`encode_both`.
         dtype: of the matrix products inside the backbone.
     """
+    if backbone.facts.guidance == "embedded":
+        first = next(iter(condition.values()))
+        scale = torch.full((len(first),), float(guidance_scale), device=first.device)
+        condition, null = {**condition, "guidance": scale}, None
 
     def predict(noisy: Tensor, sigma: Tensor, told: Condition) -> Tensor:
-        with torch.autocast(noisy.device.type, dtype, enabled=dtype != torch.float32):
+        enabled = backbone.autocasts and dtype != torch.float32
+        with torch.autocast(noisy.device.type, dtype, enabled=enabled):
             return backbone.velocity(noisy, sigma, told, layout)
 
     if null is None or guidance_scale == 1:

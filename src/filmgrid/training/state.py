@@ -35,7 +35,7 @@ from filmgrid.grid.prompts import Wording
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
 from filmgrid.models.facts import BackboneFacts
-from filmgrid.models.families import load_backbone, mini_backbone
+from filmgrid.models.families import load_mini, mini_backbone
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
@@ -295,7 +295,7 @@ def _given_module(config: TrainConfig) -> GridTransformer:
     fresh = GridTransformer(**config.model.model_dump())
     if config.start_from is None or newest_checkpoint(config.out):
         return fresh
-    given = load_backbone(config.start_from).module
+    given = load_mini(config.start_from).module
     assert isinstance(given, GridTransformer)
     wanted = config.model.model_dump()
     other = {key: given.config[key] for key in wanted if given.config[key] != wanted[key]}

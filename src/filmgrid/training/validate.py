@@ -16,7 +16,7 @@ from filmgrid.grid.spec import Layout
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.process.noise import seeded_noise
-from filmgrid.sampling.guidance import encode_with_null, guided
+from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.training.config import TrainConfig
@@ -100,7 +100,7 @@ def _sample(
         else ""
         for caption in captions
     ]
-    condition, null = encode_with_null(backbone, prompts)
+    condition, null = encode_both(backbone, prompts, [""] * len(prompts))
     scale = config.guidance_scale if backbone.facts.has_text else 1.0
     velocity_of = guided(backbone, condition, layout, scale, null, state.dtype)
     shape = (layout.num_cells, 3, *config.cell_size)

@@ -61,3 +61,9 @@ def sequence_tokens(latents: "Tensor", denoiser: Any) -> int:
 def positions(latents: "Tensor", denoiser: Any) -> int:
     """Latent positions, for networks without tokens: ``b c f h w`` or ``b f c h w``."""
     return latents[0].numel() // denoiser.config["in_channels"]
+
+
+def patched_tokens(latents: "Tensor", denoiser: Any) -> int:
+    """Tokens of images whose patches the denoiser makes: ``b channels frames height width``."""
+    patch = denoiser.config.all_patch_size[0]
+    return latents.shape[-2] * latents.shape[-1] // patch**2

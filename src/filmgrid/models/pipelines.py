@@ -1,0 +1,124 @@
+"""What a folder of a diffusers pipeline says about itself. Torch-free."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from filmgrid.errors import CheckpointError
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.hub import INDEX
+from filmgrid.models.known import Known, known_by_hub
+
+FAMILIES = {
+    "FluxPipeline": "flux",
+    "Flux2KleinPipeline": "flux2",
+    "ZImagePipeline": "z-image",
+}
+"""Family of each class of pipeline that is known."""
+
+LAYOUT, CELL = "4x4", (256, 256)
+"""A grid of one megapixel, the size that these models paint best."""
+PATCH = 2
+"""Latents per token side, in all of these families."""
+UNUSUAL = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas", "shift_terminal")
+"""Settings of a scheduler that change its levels in a way that is not ours."""
+
+
+def pipeline_facts(folder: Path, name: str) -> BackboneFacts:
+    """Read configuration files; no weight is opened.
+
+    Args:
+        folder: of a pipeline, as ``save_pretrained`` of diffusers writes it.
+        name: for people: the Hub id, or the folder's name.
+
+    Raises:
+        CheckpointError: if a file is missing or of a family that is not known.
+    """
+    index = _read(folder / INDEX)
+    kind = str(index.get("_class_name"))
+    if kind not in FAMILIES:
+        raise CheckpointError(
+            f"{name} is a {kind} of diffusers, and filmgrid knows {', '.join(FAMILIES)}. Name a "
+            "model of one of these."
+        )
+    family = FAMILIES[kind]
+    network = _read(folder / "transformer" / "config.json")
+    vae = _read(folder / "vae" / "config.json")
+    known = known_by_hub(name) or _guessed(family, name, index, network)
+    return BackboneFacts(
+        family=family,
+        name=name,
+        layout=LAYOUT,
+        trained_layouts=(),
+        cell=CELL,
+        stride=2 ** (len(vae["block_out_channels"]) - 1) * PATCH,
+        has_text=True,
+        per_cell_sigma=False,
+        text_length=256 if family == "flux" and not network["guidance_embeds"] else 512,
+        num_steps=known.num_steps,
+        guidance_scale=known.guidance_scale,
+        guidance="embedded" if network.get("guidance_embeds") else "two-pass",
+        licence=known.licence if known.licence != "unknown" else _licence_of(folder),
+        licence_note=known.licence_note,
+        **_schedule(_read(folder / "scheduler" / "scheduler_config.json"), family, name),
+    )
+
+
+def _guessed(family: str, name: str, index: dict[str, Any], network: dict[str, Any]) -> Known:
+    """Steps and guidance of a pipeline that is not known by its name, such as a fine-tuned one."""
+    if family == "flux":
+        steps, guidance = (28, 3.5) if network["guidance_embeds"] else (4, 1.0)
+    elif family == "flux2":
+        steps, guidance = (4, 1.0) if index.get("is_distilled") else (50, 4.0)
+    else:
+        steps, guidance = (8, 1.0) if "turbo" in name.lower() else (50, 5.0)
+    return Known("", "unknown", steps, guidance, "")
+
+
+def _schedule(config: dict[str, Any], family: str, name: str) -> dict[str, Any]:
+    """How the shift follows what is generated."""
+    other = [key for key in UNUSUAL if config.get(key)]
+    if config.get("time_shift_type", "exponential") != "exponential":
+        other.append("time_shift_type")
+    if other:
+        raise CheckpointError(
+            f"The scheduler of {name} sets {other[0]}, which filmgrid's sampler does not follow. "
+            "Use the scheduler that the model was published with."
+        )
+    if not config.get("use_dynamic_shifting"):
+        return {"shift_rule": "fixed", "shift": config.get("shift", 1.0)}
+    if family == "flux2":
+        return {"shift_rule": "flux2"}
+    line = (
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", 1.15),
+    )
+    return {"shift_rule": "flux", "shift_line": line}
+
+
+def _licence_of(folder: Path) -> str:
+    """What the model card says, if there is one."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return "unknown"
+    head = re.match(r"---\n(.*?)\n---", card.read_text(encoding="utf-8"), re.DOTALL)
+    try:
+        said = yaml.safe_load(head[1]) if head else None
+    except yaml.YAMLError:
+        return "unknown"
+    told = said if isinstance(said, dict) else {}
+    return str(told.get("license_name") or told.get("license") or "unknown")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is missing or damaged. Copy the whole folder of the pipeline again."
+        ) from error

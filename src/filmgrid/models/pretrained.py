@@ -1,0 +1,110 @@
+"""Pipelines of diffusers as backbones: what FLUX.1, FLUX.2 and Z-Image have in common.
+
+A family is a class that says how its network is called; see
+:mod:`filmgrid.models.flux` for the one that is the example.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from filmgrid.errors import ConfigError
+from filmgrid.grid.pack import pack_grid, split_grid
+from filmgrid.grid.spec import Layout
+from filmgrid.models.backbone import Backbone, Condition
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.places import FACTS
+
+
+@dataclass(frozen=True)
+class PretrainedBackbone(Backbone):
+    """The transformer of a pipeline, which sees the cells as the one image of their grid.
+
+    Its positions are rows and columns of that image; it has one noise level for all of it.
+
+    Args:
+        facts: sizes, defaults and limits.
+        module: the transformer, or a wrapper that is called like it.
+        pipeline: the pipeline that it came with; encodes prompts, loads LoRAs, offloads.
+    """
+
+    facts: BackboneFacts
+    module: nn.Module
+    pipeline: Any
+
+    autocasts = False
+    tokenizer = "tokenizer"
+    """Name of the part of the pipeline that counts the tokens of a prompt."""
+
+    def encode(self, prompts: Sequence[str]) -> Condition:
+        """Encode one prompt per sequence with the pipeline's own encoders.
+
+        Raises:
+            ConfigError: if a prompt has more tokens than the model reads; diffusers cuts it.
+        """
+        for prompt in prompts:
+            self._check_length(prompt)
+        return self.embed(list(prompts))
+
+    def velocity(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        condition: Condition,
+        layout: Layout,
+    ) -> Float[Tensor, "b n c h w"]:
+        """Predict ``noise - clean`` of the whole grid at the noise level of its first cell."""
+        layout = Layout(layout.rows, layout.cols)  # latents have no gaps
+        grid = pack_grid(noisy, layout).to(self.dtype)
+        velocity = self.predict(grid, sigma[:, 0], condition)
+        return split_grid(velocity.to(noisy.dtype), layout)
+
+    @abstractmethod
+    def embed(self, prompts: list[str]) -> Condition:
+        """Encode prompts that are known to fit."""
+
+    @abstractmethod
+    def predict(
+        self, grid: Float[Tensor, "b c y x"], sigma: Float[Tensor, " b"], condition: Condition
+    ) -> Float[Tensor, "b c y x"]:
+        """Predict ``noise - clean`` of latents that are laid out as one image.
+
+        Args:
+            grid: in the dtype of the weights.
+            sigma: noise level in [0, 1], in 32 bits.
+            condition: from :meth:`embed`.
+        """
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers that the network is given."""
+        return self.pipeline.transformer.dtype
+
+    def with_module(self, module: nn.Module) -> Self:
+        """The same backbone over another network."""
+        return replace(self, module=module)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write the whole pipeline, as diffusers reads it, and facts."""
+        self.pipeline.save_pretrained(folder)
+        (folder / FACTS).write_text(self.facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    def _check_length(self, prompt: str) -> None:
+        limit = self.facts.text_length
+        tokens = len(getattr(self.pipeline, self.tokenizer)(prompt).input_ids)
+        if limit is not None and tokens > limit:
+            raise ConfigError(
+                f"The prompt has {tokens} tokens and {self.facts.name} reads {limit}. "
+                f"Shorten it: it begins {prompt[:40]!r}."
+            )
+
+
+def places_of(*sizes: int, device: torch.device | None = None) -> Int[Tensor, "tokens axes"]:
+    """Place of every token along axes of these sizes, in reading order."""
+    return torch.cartesian_prod(*(torch.arange(size, device=device) for size in sizes))
