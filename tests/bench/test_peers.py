@@ -5,14 +5,14 @@ import torch
 
 from filmgrid.bench.config import PEERS, BenchConfig, ClipSize, parse_subject
 from filmgrid.bench.flops import count_run
-from filmgrid.bench.peers import build as building
-from filmgrid.bench.peers.build import build, num_parameters, sketch
-from filmgrid.bench.peers.encoders import END, START
 from filmgrid.bench.peers.opening import open_peer
-from filmgrid.bench.peers.parts import Part, find
 from filmgrid.bench.peers.table import BY_NAME
-from filmgrid.bench.peers.text import chat_tokenizer, clip_tokenizer, t5_tokenizer
 from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.models.published import build as building
+from filmgrid.models.published.build import build, num_parameters, sketch
+from filmgrid.models.published.encoders import END, START
+from filmgrid.models.published.parts import Part, find
+from filmgrid.models.published.text import chat_tokenizer, clip_tokenizer, t5_tokenizer
 
 CPU = torch.device("cpu")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from filmgrid.bench.peers.build import build
-from filmgrid.bench.peers.parts import find
 from filmgrid.bench.peers.table import BY_NAME
+from filmgrid.models.published.build import build
+from filmgrid.models.published.parts import find
 
 NAMES = ("flux", "flux2-klein", "z-image")
 

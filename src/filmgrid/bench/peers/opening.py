@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from transformers.utils import logging as transformers_logging
 
 from filmgrid.bench.config import BenchConfig, ClipSize, Theirs
-from filmgrid.bench.peers.build import build
-from filmgrid.bench.peers.parts import find
 from filmgrid.bench.peers.peer import Peer, Size
 from filmgrid.bench.peers.table import BY_NAME
 from filmgrid.bench.subjects import Made, Subject
 from filmgrid.data.pictures import to_picture
 from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.models.published.build import build
+from filmgrid.models.published.parts import find
 
 PROMPT = "a red ball rolls by"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from filmgrid.bench.config import ClipSize
-from filmgrid.bench.peers.parts import Part
+from filmgrid.models.published.parts import Part
 
 if TYPE_CHECKING:
     from torch import Tensor

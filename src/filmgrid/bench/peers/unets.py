@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from filmgrid.bench.config import ClipSize
-from filmgrid.bench.peers.encoders import clip_text, clip_vision
-from filmgrid.bench.peers.parts import Part
 from filmgrid.bench.peers.peer import Peer, Size, positions
+from filmgrid.models.published.encoders import clip_text, clip_vision
+from filmgrid.models.published.parts import Part
 
 VAE = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,
@@ -23,11 +23,11 @@ def _animatediff() -> Mapping[str, Part]:
             {"cross_attention_dim": 768, "motion_num_attention_heads": 8},
         ),
         "motion_adapter": Part(
-            "filmgrid.bench.peers.text:nothing"
+            "filmgrid.models.published.text:nothing"
         ),  # its layers are in the network above
         "vae": Part("diffusers:AutoencoderKL", {**VAE, **UP}),
         "text_encoder": clip_text(),
-        "tokenizer": Part("filmgrid.bench.peers.text:clip_tokenizer", {"max_length": 77}),
+        "tokenizer": Part("filmgrid.models.published.text:clip_tokenizer", {"max_length": 77}),
         "scheduler": Part(
             "diffusers:DDIMScheduler",
             {

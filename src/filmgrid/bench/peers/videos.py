@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from filmgrid.bench.config import ClipSize
-from filmgrid.bench.peers.encoders import tiny_t5, tiny_umt5, xxl_t5, xxl_umt5
-from filmgrid.bench.peers.parts import Part
 from filmgrid.bench.peers.peer import Peer, Size, sequence_tokens
+from filmgrid.models.published.encoders import tiny_t5, tiny_umt5, xxl_t5, xxl_umt5
+from filmgrid.models.published.parts import Part
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,7 +20,7 @@ def _cogvideox() -> Mapping[str, Part]:
             {"layers_per_block": 3, "scaling_factor": 1.15258426},
         ),
         "text_encoder": xxl_t5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 226}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 226}),
         "scheduler": Part(
             "diffusers:CogVideoXDDIMScheduler",
             {
@@ -64,7 +64,7 @@ def _tiny_cogvideox() -> Mapping[str, Part]:
             },
         ),
         "text_encoder": tiny_t5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 32}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 32}),
     }
 
 
@@ -73,7 +73,7 @@ def _ltx() -> Mapping[str, Part]:
         "transformer": Part("diffusers:LTXVideoTransformer3DModel"),
         "vae": Part("diffusers:AutoencoderKLLTXVideo"),
         "text_encoder": xxl_t5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 128}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 128}),
         "scheduler": Part(
             "diffusers:FlowMatchEulerDiscreteScheduler",
             {"use_dynamic_shifting": True, "base_shift": 0.95, "max_shift": 2.05},
@@ -107,7 +107,7 @@ def _tiny_ltx() -> Mapping[str, Part]:
             },
         ),
         "text_encoder": tiny_t5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 32}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 32}),
     }
 
 
@@ -119,7 +119,7 @@ def _wan() -> Mapping[str, Part]:
         ),
         "vae": Part("diffusers:AutoencoderKLWan"),
         "text_encoder": xxl_umt5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 512}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 512}),
         "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
     }
 
@@ -143,7 +143,7 @@ def _tiny_wan() -> Mapping[str, Part]:
             {"base_dim": 4, "dim_mult": [1, 1, 1, 1], "num_res_blocks": 1},
         ),
         "text_encoder": tiny_umt5(),
-        "tokenizer": Part("filmgrid.bench.peers.text:t5_tokenizer", {"max_length": 32}),
+        "tokenizer": Part("filmgrid.models.published.text:t5_tokenizer", {"max_length": 32}),
     }
 
 

@@ -1,6 +1,6 @@
 """Encoders of words and images that several peers share, published and tiny."""
 
-from filmgrid.bench.peers.parts import Part
+from filmgrid.models.published.parts import Part
 
 START, END = 512, 513
 """Ids of the two special tokens of our CLIP tokenizer."""

@@ -9,8 +9,8 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 
-from filmgrid.bench.peers.parts import Part
 from filmgrid.errors import ConfigError
+from filmgrid.models.published.parts import Part
 
 WORKING = 1.25
 """Memory of a pipeline at work, as a multiple of its weights: a guess on the low side for video."""
