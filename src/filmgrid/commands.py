@@ -20,11 +20,11 @@ from filmgrid.data.media import probe, read_clip, read_grid
 from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.grid.spec import Layout
-from filmgrid.inputs import describe_files
+from filmgrid.grid.spec import Layout, layouts_of
+from filmgrid.inputs import Described, describe_files
 from filmgrid.models.places import FACTS, find_model, load_facts
-from filmgrid.planning import cost_of, make_plan
-from filmgrid.request import GenerateRequest
+from filmgrid.planning import make_plan
+from filmgrid.request import GenerateRequest, PlanRequest
 
 if TYPE_CHECKING:
     from filmgrid.bars.results import BarsReport
@@ -64,11 +64,14 @@ def generate(
         cell=plan.frame,
     )
     if dry_run:
+        from filmgrid.costs import cost_of
         from filmgrid.generator import sigmas_of
+        from filmgrid.models.sketch import sketch_model
         from filmgrid.speed import seconds_for
 
         num_steps = len(sigmas_of(plan, request)) - 1
-        cost = cost_of(plan, facts, folder, num_steps, request.best_of, request.batch)
+        sketch = sketch_model(request.model)
+        cost = cost_of(plan, sketch, num_steps, request.best_of, request.batch)
         told = {
             "task": str(plan.task),
             "model": str(folder),
@@ -276,6 +279,102 @@ def compare(first: Path, second: Path, report: Path | None) -> "dict[str, Differ
 
         write_comparison(*both, found, report)
     return found
+
+
+def plan_generation(asked: PlanRequest, *, as_json: bool) -> None:
+    """Say what a generation would take on this and on other machines; downloads no weights."""
+    from filmgrid.costs import cost_of
+    from filmgrid.models.sketch import sketch_model
+    from filmgrid.speed import GPUS, USABLE, seconds_for, seconds_on
+
+    sketch = sketch_model(asked.model)
+    layouts = [] if asked.frames is None else layouts_of(asked.frames)
+    request = asked.to_request(str(layouts[0]) if layouts else asked.layout)
+    plan = make_plan(request, sketch.facts, Described())
+    cost = cost_of(plan, sketch, plan.num_steps, asked.batch, asked.batch)
+    height, width = plan.layout.grid_size(plan.cell)
+    gib, whole = 2**30, sum(cost.weight_bytes.values()) + cost.work_bytes
+    devices: dict[str, Any] = {}
+    if sketch.facts.is_pretrained:
+        for name, gpu in GPUS.items():
+            room = gpu.memory * gib * USABLE
+            fits = "whole" if whole < room else "offloaded" if cost.offloaded_bytes < room else "no"
+            devices[name] = {"seconds": seconds_on(gpu, cost.flops), "fits": fits}
+    else:
+        here = seconds_for(cost.flops, "auto", "auto")
+        devices["this machine"] = {"seconds": here, "fits": "whole"}
+    told: dict[str, Any] = {
+        "model": sketch.facts.name,
+        "licence": sketch.facts.licence,
+        "layout": str(plan.layout),
+        "layouts": [str(each) for each in layouts],
+        "cell": list(plan.cell),
+        "canvas": [height, width],
+        "stride": sketch.facts.stride,
+        "tokens": cost.tokens,
+        "text_tokens": sketch.facts.text_length,
+        "shift": round(plan.shift, 3),
+        "steps": plan.num_steps,
+        "passes": cost.passes,
+        "guidance": plan.guidance_scale,
+        "tflop_per_pass": cost.flops / cost.passes / asked.batch / 1e12,
+        "tflop": cost.flops / 1e12,
+        "parameters": sketch.num_parameters,
+        "weights_gib": {name: size / gib for name, size in cost.weight_bytes.items()},
+        "work_gib": cost.work_bytes / gib,
+        "memory_gib": whole / gib,
+        "offloaded_gib": cost.offloaded_bytes / gib,
+        "devices": devices,
+        "notes": [*plan.notes, *([sketch.facts.licence_note] if sketch.facts.licence_note else [])],
+    }
+    if as_json:
+        print(json.dumps(told, indent=2))
+        return
+    print(_plan_in_words(told))
+
+
+def _plan_in_words(told: dict[str, Any]) -> str:
+    height, width = told["canvas"]
+    rows = {
+        "model": f"{told['model']}, licence {told['licence']}",
+        "grid": f"{told['layout']} cells of {told['cell'][0]}x{told['cell'][1]} px, a picture of "
+        f"{height}x{width} px; sides of cells are multiples of {told['stride']}",
+        "layouts": ", ".join(told["layouts"]),
+        "tokens": f"{told['tokens']:,} of the picture"
+        + (f", {told['text_tokens']} of the prompt" if told["text_tokens"] else ""),
+        "steps": f"{told['steps']}, guidance {told['guidance']:g}, {told['passes']} passes, shift "
+        f"{told['shift']:g}",
+        "work": f"{_operations(told['tflop_per_pass'])} in a pass, {_operations(told['tflop'])} "
+        "in all",
+        "weights": ", ".join(
+            f"{name} {_count(count)} ({_size(told['weights_gib'][name])})"
+            for name, count in told["parameters"].items()
+        ),
+        "memory": f"{_size(told['memory_gib'])} with all networks on the device, "
+        f"{_size(told['offloaded_gib'])} with one at a time; {_size(told['work_gib'])} of it for "
+        "work",
+        "time": "about "
+        + "; ".join(
+            f"{name} {time['seconds']:.3g} s{'' if time['fits'] == 'whole' else ', offloaded'}"
+            if time["fits"] != "no"
+            else f"{name} is too small"
+            for name, time in told["devices"].items()
+        ),
+    }
+    lines = [f"{name:9} {text}" for name, text in rows.items() if text]
+    return "\n".join([*lines, *told["notes"]])
+
+
+def _count(count: int) -> str:
+    return f"{count / 1e9:.2f}B" if count >= 1e8 else f"{count / 1e6:.1f}M"
+
+
+def _size(gib: float) -> str:
+    return f"{gib:.1f} GiB" if gib >= 0.95 else f"{gib * 1024:.0f} MiB"
+
+
+def _operations(tflop: float) -> str:
+    return f"{tflop:,.4g} TFLOP" if tflop >= 1 else f"{tflop * 1000:.3g} GFLOP"
 
 
 def _cost_in_words(told: dict[str, Any]) -> str:

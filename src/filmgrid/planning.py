@@ -1,20 +1,14 @@
-"""What a request comes to, before any weight is loaded: sizes, steps, tokens, cost. Torch-free."""
+"""What a request comes to, before any weight is loaded: sizes, steps, wording. Torch-free."""
 
-import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from filmgrid.errors import CheckpointError, ConfigError, ShapeError
+from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.request import GenerateRequest, Task
-
-PROCESS_BYTES = 550 * 2**20
-"""Memory of a Python process that has imported torch and diffusers, measured on Linux."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,57 +125,6 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a plan will cost.
-
-    Args:
-        tokens: image tokens of one sequence.
-        passes: calls of the network for one sequence, guidance counted.
-        flops: floating-point operations of all sequences.
-        memory_bytes: peak of the whole process, an estimate.
-    """
-
-    tokens: int
-    passes: int
-    flops: float
-    memory_bytes: int
-
-
-def cost_of(
-    plan: Plan, facts: BackboneFacts, folder: Path, num_steps: int, count: int, batch: int
-) -> Cost:
-    """Count tokens, passes, operations and memory of a plan.
-
-    Args:
-        plan: what is generated.
-        facts: what the model states about itself.
-        folder: of its weights.
-        num_steps: steps that are really made, fewer than planned where a start below 1 is cut.
-        count: sequences in all.
-        batch: sequences computed at once.
-
-    Raises:
-        CheckpointError: if the model's files are damaged.
-    """
-    try:
-        architecture = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        dim, depth = int(architecture["dim"]), int(architecture["depth"])
-        parameters = _count_parameters(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"The model in {folder} is damaged: {error}. Copy the whole folder again."
-        ) from error
-    tokens = facts.num_tokens(plan.layout, plan.cell)
-    sequence = tokens + int(architecture["max_words"])
-    both = 2 if plan.two_passes else 1
-    per_pass = 2 * parameters * sequence + 4 * (depth + 1) * dim * sequence**2
-    working = both * min(batch, count) * 4 * (24 * dim * sequence + 3 * tokens**2)
-    passes = num_steps * both
-    memory = PROCESS_BYTES + 4 * parameters + working
-    return Cost(tokens, passes, float(per_pass * passes * count), memory)
-
-
 def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None) -> Layout:
     if request.layout is not None:
         return Layout.parse(request.layout)
@@ -223,16 +166,3 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
         f"Of the {video.num_frames} frames of {video.name}, frames {request.video_start} to "
         f"{last} are used."
     ]
-
-
-def _count_parameters(folder: Path) -> int:
-    """From the sizes of the weights and the dtypes in their headers."""
-    count = 0
-    for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header: dict[str, Any] = json.loads(file.read(size))
-        dtypes = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
-        bytes_each = 2 if dtypes <= {"BF16", "F16"} else 4
-        count += (os.path.getsize(path) - 8 - size) // bytes_each
-    return count

@@ -219,6 +219,50 @@ class GenerateRequest(Settings):
         return parse_cells(self.lock)
 
 
+class PlanRequest(Settings):
+    """What a generation would take, before anything is downloaded."""
+
+    model: str = "mini"
+    """Name of a shipped model or of a known one such as flux1-dev, a Hub id, or a folder."""
+    layout: str | None = None
+    """ROWSxCOLS of the grid."""
+    frames: int | None = Field(default=None, ge=1, le=4096)
+    """Frames of a sequence, instead of a layout: the squarest grid of so many cells is taken."""
+    cell: int | str | None = None
+    """Size of a frame in pixels: 256, or HEIGHTxWIDTH."""
+    steps: int | None = Field(default=None, ge=1)
+    """Sampling steps."""
+    guidance: float | None = Field(default=None, ge=0)
+    """Guidance; 1 turns it off, which halves the time of models that make a second pass."""
+    coding: Literal["auto", "cells", "grid"] = "auto"
+    """How frames are coded to latents: one by one, or all of a grid as one picture."""
+    batch: int = Field(default=1, ge=1)
+    """Sequences computed at once."""
+
+    @model_validator(mode="after")
+    def _one_of_layout_and_frames(self) -> Self:
+        if self.layout is not None and self.frames is not None:
+            raise ValueError(
+                f"layout {self.layout} and frames {self.frames} both say how many cells there "
+                "are. Give one of them."
+            )
+        return self
+
+    def to_request(self, layout: str | None) -> GenerateRequest:
+        """The generation that is planned."""
+        return GenerateRequest(
+            prompt="a prompt",
+            model=self.model,
+            layout=layout,
+            cell=self.cell,
+            steps=self.steps,
+            guidance=self.guidance,
+            coding=self.coding,
+            best_of=self.batch,
+            batch=self.batch,
+        )
+
+
 def parse_cells(text: str) -> list[int]:
     """Read ``"5,6"`` or ``"4-7,12"``: cells in rising order, each once.
 

@@ -1,6 +1,7 @@
 """How long a number of operations takes here: measured, not remembered."""
 
 import time
+from dataclasses import dataclass
 
 import torch
 
@@ -10,6 +11,39 @@ SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """Side of the square matrices that are multiplied, large enough to fill the device."""
 EFFICIENCY = {torch.float32: 0.35, torch.bfloat16: 0.2}
 """Share of the matrix peak that mini reaches while sampling one sequence on two CPU cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU that people have.
+
+    Args:
+        memory: in GiB.
+        tflops: published dense bf16 peak with 32-bit accumulation, 1e12 operations per second.
+    """
+
+    memory: int
+    tflops: float
+
+
+GPUS: dict[str, Gpu] = {
+    "h200": Gpu(141, 989),
+    "h100": Gpu(80, 989),
+    "a100": Gpu(80, 312),
+    "l40s": Gpu(48, 362),
+    "rtx5090": Gpu(32, 210),
+    "rtx4090": Gpu(24, 165),
+    "rtx3090": Gpu(24, 71),
+}
+USABLE = 0.95
+"""Share of a GPU's memory that the system leaves to a process."""
+GPU_EFFICIENCY = 0.5
+"""Share of the published peak that a large transformer reaches in bf16: an assumption."""
+
+
+def seconds_on(gpu: Gpu, flops: float) -> float:
+    """Estimate the time of some operations of a large transformer on a GPU that is not here."""
+    return flops / (gpu.tflops * 1e12 * GPU_EFFICIENCY)
 
 
 def seconds_for(flops: float, device: Device, precision: Precision) -> float:

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from filmgrid.bench.config import BenchConfig, ClipSize, parse_subject
-from filmgrid.bench.flops import count_run, counting
+from filmgrid.bench.flops import count_run
 from filmgrid.bench.ours import open_ours
 from filmgrid.bench.subjects import Made, Subject
+from filmgrid.costs import counting
 from filmgrid.models.families import load_mini
 
 

@@ -28,6 +28,9 @@ class Echo(Backbone):
     def encode(self, prompts):
         return {"value": torch.tensor([float(prompt or 0) for prompt in prompts])}
 
+    def blank(self, count):
+        return self.encode(["0"] * count)
+
     def velocity(self, noisy, sigma, condition, layout):
         self.batches.append(len(noisy))
         value = condition["value"] * condition.get("guidance", 1)

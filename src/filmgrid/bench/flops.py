@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from filmgrid.bench.subjects import Made, Subject
+from filmgrid.costs import counting
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,6 @@ def count_run(subject: Subject) -> Count:
             made = subject.run()
     passes = sequences / max(1, made.steps)
     return Count(made, counter.get_total_flops(), spent // max(1, sequences), passes, tokens)
-
-
-def counting() -> FlopCounterMode:
-    """A counter that knows attention on CPUs, which torch's own leaves out (torch 2.13)."""
-    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return FlopCounterMode(display=False, custom_mapping={fused: _attention_flops})
-
-
-def _attention_flops(
-    query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
-) -> int:
-    return sdpa_flop_count(query, key, value)
 
 
 def _first_latents(given: list[Any]) -> Tensor:

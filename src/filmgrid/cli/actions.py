@@ -22,6 +22,7 @@ from filmgrid.cli.settings import (
     Metrics,
     Models,
     Pack,
+    Plan,
     Preview,
     Protocol,
     Report,
@@ -33,7 +34,7 @@ from filmgrid.cli.settings import (
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest
+from filmgrid.request import GenerateRequest, PlanRequest
 from filmgrid.settings import Settings
 
 TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
@@ -69,6 +70,13 @@ def _generate(config: Generate) -> None:
     names = set(GenerateRequest.model_fields)
     request = GenerateRequest(**{name: getattr(config, name) for name in names})
     generate(request, config.out, config.scale, dry_run=config.dry_run, as_json=config.json_output)
+
+
+def _plan(config: Plan) -> None:
+    from filmgrid.commands import plan_generation
+
+    request = PlanRequest(**{name: getattr(config, name) for name in PlanRequest.model_fields})
+    plan_generation(request, as_json=config.json_output)
 
 
 def train_on(words: list[str]) -> None:
@@ -295,6 +303,7 @@ DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
 }
 COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "generate": (Generate, _generate),
+    "plan": (Plan, _plan),
     "train": (Train, lambda _: train_on([])),
     "dataset": (Dataset, lambda _: work_on_dataset(["--help"])),
     "info": (Info, _info),

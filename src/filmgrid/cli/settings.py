@@ -11,7 +11,7 @@ from filmgrid.bench.config import BenchConfig
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest
+from filmgrid.request import GenerateRequest, PlanRequest
 from filmgrid.settings import Settings
 
 
@@ -41,6 +41,13 @@ class Generate(Words, GenerateRequest):
     """Enlarge the written frames so many times without smoothing, to look at small ones."""
     dry_run: bool = False
     """Say what it would cost, and generate nothing."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Plan(Words, PlanRequest):
+    """Say what a generation would take: tokens, operations, memory, time on common GPUs."""
+
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 

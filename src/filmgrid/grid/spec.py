@@ -173,6 +173,13 @@ class Layout:
         return [self.box(cell, size) for cell in range(self.num_cells)]
 
 
+def layouts_of(num_cells: int) -> list[Layout]:
+    """All grids of so many cells, the squarest first and wide before tall."""
+    rows = [count for count in range(1, num_cells + 1) if num_cells % count == 0]
+    layouts = [Layout(count, num_cells // count) for count in rows]
+    return sorted(layouts, key=lambda each: (abs(each.rows - each.cols), each.rows))
+
+
 def check_stride(cell: CellSize, stride: int) -> None:
     """Refuse cells whose sides a model's tokens cannot tile.
 

@@ -41,6 +41,13 @@ class Backbone(ABC):
         """
 
     @abstractmethod
+    def blank(self, count: int) -> Condition:
+        """Encoded prompts of full length that say nothing, on the device of the weights.
+
+        What a pass costs can be counted with them, without any encoder.
+        """
+
+    @abstractmethod
     def velocity(
         self,
         noisy: Float[Tensor, "b n c h w"],

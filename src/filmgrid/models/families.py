@@ -98,7 +98,7 @@ def load_pipeline(
     }
     pipeline = open_pipeline(folder, dtype, parts)
     pipeline.to(device)
-    backbone = BACKBONES[facts.family](facts, pipeline.transformer, pipeline)
+    backbone = BACKBONES[facts.family](facts, pipeline.transformer, dtype, pipeline)
     return backbone, VaeCodec(pipeline.vae)
 
 

@@ -27,6 +27,13 @@ class FluxBackbone(PretrainedBackbone):
         )
         return {"text": text, "pooled": pooled}
 
+    def blank(self, count: int) -> Condition:
+        """Zeros in the place of what T5 and CLIP say."""
+        return {
+            "text": self._zeros(count, self._text_length, self._config.joint_attention_dim),
+            "pooled": self._zeros(count, self._config.pooled_projection_dim),
+        }
+
     def predict(
         self, grid: Float[Tensor, "b c y x"], sigma: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b c y x"]:

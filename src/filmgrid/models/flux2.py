@@ -19,6 +19,10 @@ class Flux2Backbone(PretrainedBackbone):
         text, _ = self.pipeline.encode_prompt(prompts, max_sequence_length=self.facts.text_length)
         return {"text": text}
 
+    def blank(self, count: int) -> Condition:
+        """Zeros in the place of what the language model says."""
+        return {"text": self._zeros(count, self._text_length, self._config.joint_attention_dim)}
+
     def predict(
         self, grid: Float[Tensor, "b c y x"], sigma: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b c y x"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -38,6 +39,12 @@ class MiniBackbone(Backbone):
         """
         device = next(self.module.parameters()).device
         return {"words": self.words.encode(prompts).to(device)}
+
+    def blank(self, count: int) -> Condition:
+        """Prompts of as many unwritten words as the model reads."""
+        device = next(self.module.parameters()).device
+        shape = count, self.words.max_words, self.words.word_bytes
+        return {"words": torch.zeros(shape, dtype=torch.long, device=device)}
 
     def velocity(
         self,

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +39,54 @@ def pipeline_facts(folder: Path, name: str) -> BackboneFacts:
         CheckpointError: if a file is missing or of a family that is not known.
     """
     index = _read(folder / INDEX)
+    check_family(index, name)
+    return facts_of_parts(
+        index,
+        _read(folder / "transformer" / "config.json"),
+        _read(folder / "vae" / "config.json"),
+        _read(folder / "scheduler" / "scheduler_config.json"),
+        name,
+        _licence_of(folder),
+    )
+
+
+def check_family(index: Mapping[str, Any], name: str) -> str:
+    """Family of a pipeline, by its index.
+
+    Raises:
+        CheckpointError: if it is not known.
+    """
     kind = str(index.get("_class_name"))
     if kind not in FAMILIES:
         raise CheckpointError(
             f"{name} is a {kind} of diffusers, and filmgrid knows {', '.join(FAMILIES)}. Name a "
             "model of one of these."
         )
-    family = FAMILIES[kind]
-    network = _read(folder / "transformer" / "config.json")
-    vae = _read(folder / "vae" / "config.json")
+    return FAMILIES[kind]
+
+
+def facts_of_parts(
+    index: Mapping[str, Any],
+    network: Mapping[str, Any],
+    vae: Mapping[str, Any],
+    scheduler: Mapping[str, Any],
+    name: str,
+    licence: str = "unknown",
+) -> BackboneFacts:
+    """Facts from the configurations of a pipeline's parts.
+
+    Args:
+        index: of the pipeline.
+        network: of its transformer.
+        vae: of its autoencoder.
+        scheduler: of its scheduler.
+        name: Hub id of the pipeline, or another name for people.
+        licence: what its card says.
+
+    Raises:
+        CheckpointError: if the family is not known, or the scheduler does what ours does not.
+    """
+    family = check_family(index, name)
     known = known_by_hub(name) or _guessed(family, name, index, network)
     return BackboneFacts(
         family=family,
@@ -61,13 +101,13 @@ def pipeline_facts(folder: Path, name: str) -> BackboneFacts:
         num_steps=known.num_steps,
         guidance_scale=known.guidance_scale,
         guidance="embedded" if network.get("guidance_embeds") else "two-pass",
-        licence=known.licence if known.licence != "unknown" else _licence_of(folder),
+        licence=known.licence if known.licence != "unknown" else licence,
         licence_note=known.licence_note,
-        **_schedule(_read(folder / "scheduler" / "scheduler_config.json"), family, name),
+        **_schedule(scheduler, family, name),
     )
 
 
-def _guessed(family: str, name: str, index: dict[str, Any], network: dict[str, Any]) -> Known:
+def _guessed(family: str, name: str, index: Mapping[str, Any], network: Mapping[str, Any]) -> Known:
     """Steps and guidance of a pipeline that is not known by its name, such as a fine-tuned one."""
     if family == "flux":
         steps, guidance = (28, 3.5) if network["guidance_embeds"] else (4, 1.0)
@@ -78,7 +118,7 @@ def _guessed(family: str, name: str, index: dict[str, Any], network: dict[str, A
     return Known("", "unknown", steps, guidance, "")
 
 
-def _schedule(config: dict[str, Any], family: str, name: str) -> dict[str, Any]:
+def _schedule(config: Mapping[str, Any], family: str, name: str) -> dict[str, Any]:
     """How the shift follows what is generated."""
     other = [key for key in UNUSUAL if config.get(key)]
     if config.get("time_shift_type", "exponential") != "exponential":

@@ -31,12 +31,15 @@ class PretrainedBackbone(Backbone):
     Args:
         facts: sizes, defaults and limits.
         module: the transformer, or a wrapper that is called like it.
-        pipeline: the pipeline that it came with; encodes prompts, loads LoRAs, offloads.
+        dtype: of the numbers that the network is given.
+        pipeline: the pipeline that it came with; encodes prompts, loads LoRAs, offloads. None in
+            a sketch of a backbone, which only counts.
     """
 
     facts: BackboneFacts
     module: nn.Module
-    pipeline: Any
+    dtype: torch.dtype
+    pipeline: Any = None
 
     autocasts = False
     tokenizer = "tokenizer"
@@ -81,11 +84,6 @@ class PretrainedBackbone(Backbone):
             condition: from :meth:`embed`.
         """
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """Of the numbers that the network is given."""
-        return self.pipeline.transformer.dtype
-
     def with_module(self, module: nn.Module) -> Self:
         """The same backbone over another network."""
         return replace(self, module=module)
@@ -94,6 +92,21 @@ class PretrainedBackbone(Backbone):
         """Write the whole pipeline, as diffusers reads it, and facts."""
         self.pipeline.save_pretrained(folder)
         (folder / FACTS).write_text(self.facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @property
+    def _config(self) -> Any:
+        """The network's own configuration."""
+        return self.module.config
+
+    def _zeros(self, *shape: int) -> Tensor:
+        """In the dtype and on the device of the weights."""
+        device = next(self.module.parameters()).device
+        return torch.zeros(shape, dtype=self.dtype, device=device)
+
+    @property
+    def _text_length(self) -> int:
+        assert self.facts.text_length is not None
+        return self.facts.text_length
 
     def _check_length(self, prompt: str) -> None:
         limit = self.facts.text_length

@@ -18,28 +18,30 @@ class ZImageBackbone(PretrainedBackbone):
     def embed(self, prompts: list[str]) -> Condition:
         """Encode prompts by the last but one layer of the language model.
 
-        ``there`` says which places hold a token, since each prompt has as many as it needs.
+        Each prompt has as many tokens as it needs: ``length`` says how many.
         """
         texts, _ = self.pipeline.encode_prompt(
             prompts,
             do_classifier_free_guidance=False,
             max_sequence_length=self.facts.text_length,
         )
-        there = [torch.ones(len(text), dtype=torch.bool, device=text.device) for text in texts]
-        return {
-            "text": pad_sequence(texts, batch_first=True),
-            "there": pad_sequence(there, batch_first=True),
-        }
+        length = torch.tensor([len(text) for text in texts])
+        return {"text": pad_sequence(texts, batch_first=True), "length": length}
+
+    def blank(self, count: int) -> Condition:
+        """Zeros in the place of what the language model says."""
+        text = self._zeros(count, self._text_length, self._config.cap_feat_dim)
+        return {"text": text, "length": torch.full((count,), self._text_length, device="cpu")}
 
     def predict(
         self, grid: Float[Tensor, "b c y x"], sigma: Float[Tensor, " b"], condition: Condition
     ) -> Float[Tensor, "b c y x"]:
         """Predict velocity; each image is a video of one frame to the network."""
-        pairs = zip(condition["text"], condition["there"], strict=True)
+        pairs = zip(condition["text"], condition["length"].tolist(), strict=True)
         predicted = self.module(
             list(grid[:, :, None].unbind()),
             1 - sigma,
-            [text[there] for text, there in pairs],
+            [text[:length] for text, length in pairs],
             return_dict=False,
         )[0]
         return -torch.stack(list(predicted))[:, :, 0]

@@ -1,6 +1,6 @@
 """FLUX.1, FLUX.2-klein and Z-Image: the pipelines that grids are made with. Free of torch."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from filmgrid.models.published.encoders import clip_text, tiny_t5, xxl_t5
 from filmgrid.models.published.parts import Part
@@ -43,19 +43,19 @@ def _tiny_vae() -> Part:
     )
 
 
-def _qwen3(kind: str) -> Part:
-    """Qwen3-4B, as the class of it that a pipeline uses."""
+def _qwen3(kind: str, width: int = 2560, hidden: int = 9728) -> Part:
+    """Qwen3, 4B by default, as the class of it that a pipeline uses."""
     return Part(
         f"transformers:{kind}",
         {
-            "hidden_size": 2560,
-            "intermediate_size": 9728,
+            "hidden_size": width,
+            "intermediate_size": hidden,
             "num_hidden_layers": 36,
             "num_attention_heads": 32,
             "num_key_value_heads": 8,
             "head_dim": 128,
             "vocab_size": 151936,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": width == 2560,
         },
         "transformers:Qwen3Config",
     )
@@ -194,7 +194,7 @@ def tiny_z_image() -> Mapping[str, Part]:
                 "n_kv_heads": 2,
                 "cap_feat_dim": 32,
                 "axes_dims": [8, 12, 12],
-                "axes_lens": [128, 64, 64],
+                "axes_lens": [1024, 64, 64],
             },
         ),
         "vae": _tiny_vae(),
@@ -202,3 +202,50 @@ def tiny_z_image() -> Mapping[str, Part]:
         "tokenizer": Part("filmgrid.models.published.text:chat_tokenizer", {"max_length": 32}),
         "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", {"shift": 6.0}),
     }
+
+
+def schnell() -> Mapping[str, Part]:
+    """FLUX.1-schnell: dev without its guidance and its shift."""
+    return {
+        **flux(),
+        "transformer": Part("diffusers:FluxTransformer2DModel", {"guidance_embeds": False}),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", {"shift": 1.0}),
+    }
+
+
+def klein_9b() -> Mapping[str, Part]:
+    """FLUX.2-klein-base-9B, as it was released."""
+    return {
+        **klein(),
+        "transformer": Part(
+            "diffusers:Flux2Transformer2DModel",
+            {
+                "num_layers": 8,
+                "num_single_layers": 24,
+                "num_attention_heads": 32,
+                "joint_attention_dim": 12288,
+                "guidance_embeds": False,
+            },
+        ),
+        "text_encoder": _qwen3("Qwen3ForCausalLM", 4096, 12288),
+    }
+
+
+def z_image_turbo() -> Mapping[str, Part]:
+    """Z-Image-Turbo: the network of Z-Image under another shift."""
+    return {
+        **z_image(),
+        "scheduler": Part("diffusers:FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+    }
+
+
+PUBLISHED: dict[str, tuple[str, Callable[[], Mapping[str, Part]]]] = {
+    "flux1-dev": ("FluxPipeline", flux),
+    "flux1-schnell": ("FluxPipeline", schnell),
+    "flux2-klein-base-4b": ("Flux2KleinPipeline", klein),
+    "flux2-klein-4b": ("Flux2KleinPipeline", klein),
+    "flux2-klein-base-9b": ("Flux2KleinPipeline", klein_9b),
+    "z-image": ("ZImagePipeline", z_image),
+    "z-image-turbo": ("ZImagePipeline", z_image_turbo),
+}
+"""Class of the pipeline and its parts, by the short name of a known model."""

@@ -1,0 +1,178 @@
+"""What a plan costs: operations and memory, counted on a sketch of the model."""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+
+from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.models.codec import Codec, WholeGrid
+from filmgrid.models.sketch import Sketch
+from filmgrid.models.vae import VaeCodec
+from filmgrid.planning import Plan
+
+PROCESS_BYTES = 550 * 2**20
+"""Memory of a Python process that has imported torch and diffusers, measured on Linux."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a plan will cost.
+
+    Args:
+        tokens: image tokens of one sequence.
+        passes: calls of the network for one sequence, guidance counted.
+        flops: floating-point operations of all sequences in the backbone.
+        weight_bytes: of each network that takes part.
+        work_bytes: beside them, at the peak of a pass or of coding frames.
+    """
+
+    tokens: int
+    passes: int
+    flops: float
+    weight_bytes: dict[str, int]
+    work_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak with all networks in memory, and a Python process around them."""
+        return PROCESS_BYTES + sum(self.weight_bytes.values()) + self.work_bytes
+
+    @property
+    def offloaded_bytes(self) -> int:
+        """Peak on a GPU that holds one network at a time."""
+        return max(self.weight_bytes.values()) + self.work_bytes
+
+
+def cost_of(plan: Plan, sketch: Sketch, num_steps: int, count: int = 1, batch: int = 1) -> Cost:
+    """Count the tokens, passes, operations and memory of a plan.
+
+    Args:
+        plan: what is generated.
+        sketch: of the model.
+        num_steps: steps that are really made, fewer than planned where a start below 1 is cut.
+        count: sequences in all.
+        batch: sequences computed at once.
+    """
+    per_step = 2 if plan.two_passes else 1
+    passes = num_steps * per_step
+    flops = flops_of_pass(sketch, plan.layout, plan.cell)
+    at_once = min(batch, count) * per_step
+    work = work_of_pass(sketch, plan.layout, plan.cell, at_once)
+    if "vae" in sketch.parts:
+        work = max(work, work_of_coding(sketch, plan))
+    weights = {
+        name: sum(each.numel() * each.element_size() for each in part.parameters())
+        for name, part in sketch.parts.items()
+    }
+    tokens = sketch.facts.num_tokens(plan.layout, plan.cell)
+    return Cost(tokens, passes, float(flops * passes * count), weights, work)
+
+
+def flops_of_pass(sketch: Sketch, layout: Layout, cell: CellSize) -> int:
+    """Operations of one call of the backbone for one sequence.
+
+    Matrix products, convolutions and attention; a multiplication and an addition are two.
+
+    Args:
+        sketch: of the model.
+        layout: of the grid.
+        cell: size of a frame in pixels.
+    """
+    with torch.device("meta"), counting() as counter:
+        call_backbone(sketch, layout, cell, 1)
+    return counter.get_total_flops()
+
+
+def work_of_pass(sketch: Sketch, layout: Layout, cell: CellSize, batch: int) -> int:
+    """Bytes beside the weights at the peak of one call of the backbone."""
+    return _peak_of(lambda: call_backbone(sketch, layout, cell, batch))
+
+
+def work_of_coding(sketch: Sketch, plan: Plan) -> int:
+    """Bytes beside the weights at the peak of decoding a sequence."""
+    codec: Codec = VaeCodec(sketch.parts["vae"])
+    if plan.coding == "grid":
+        codec = WholeGrid(codec, plan.layout)
+    height, width = (side // codec.stride for side in plan.cell)
+    shape = 1, plan.layout.num_cells, codec.channels, height, width
+    return _peak_of(lambda: codec.decode(torch.zeros(shape)))
+
+
+def call_backbone(sketch: Sketch, layout: Layout, cell: CellSize, batch: int) -> None:
+    """Call a sketched backbone once, on the device that tensors are made on now."""
+    noisy = torch.zeros(batch, layout.num_cells, *latent_size(sketch, cell))
+    sigma = torch.ones(batch, layout.num_cells)
+    condition = sketch.backbone.blank(batch)
+    if sketch.facts.guidance == "embedded":
+        condition = {**condition, "guidance": torch.ones(batch)}
+    sketch.backbone.velocity(noisy, sigma, condition, layout)
+
+
+def latent_size(sketch: Sketch, cell: CellSize) -> tuple[int, int, int]:
+    """Channels, height and width of the latents of a cell."""
+    if "vae" in sketch.parts:
+        codec = VaeCodec(sketch.parts["vae"])
+        return codec.channels, cell.height // codec.stride, cell.width // codec.stride
+    factor = 1 if sketch.facts.upscaler is None else 2
+    return 3, cell.height // factor, cell.width // factor
+
+
+def counting() -> FlopCounterMode:
+    """A counter that knows attention on CPUs, which torch's own leaves out (torch 2.13)."""
+    fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    return FlopCounterMode(display=False, custom_mapping={fused: _attention_flops})
+
+
+def _attention_flops(
+    query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+def _peak_of(call: Callable[[], Any]) -> int:
+    """Bytes of all tensors that a call makes, at the moment when they are most."""
+    with torch.device("meta"), torch.inference_mode(), _Living() as living:
+        call()
+    return living.peak
+
+
+class _Living(TorchDispatchMode):
+    """Follows the memory that tensors would take; on the meta device they take none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.peak = 0
+        self.known: dict[int, weakref.ref[Any]] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        given = {id(each.untyped_storage()) for each in _tensors((args, kwargs))}
+        for each in _tensors(made):
+            storage = each.untyped_storage()
+            if id(storage) not in self.known and id(storage) not in given:
+                self._follow(storage)
+        self.peak = max(self.peak, self.now)
+        return made
+
+    def _follow(self, storage: Any) -> None:
+        key, size = id(storage), storage.nbytes()
+        self.now += size
+
+        def gone(_: Any) -> None:
+            self.now -= size
+            del self.known[key]
+
+        self.known[key] = weakref.ref(storage, gone)
+
+
+def _tensors(tree: Any) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
