@@ -53,7 +53,7 @@ def generate(
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
     folder = find_model(request.model)
-    facts = load_facts(folder, request.model)
+    facts = load_facts(folder, request.model, request.loading.lora_places)
     plan = make_plan(request, facts, describe_files(request))
     check_output(
         out,
@@ -88,10 +88,19 @@ def generate(
         return
     for note in plan.notes:
         log.info(note)
+    if facts.is_pretrained:
+        log.info(f"{facts.name}: licence {facts.licence}. {facts.licence_note}".rstrip())
     started = time.perf_counter()
     from filmgrid.generator import Generator, Result
 
-    generator = Generator.from_pretrained(request.model, request.device, request.precision)
+    loading = request.loading
+    if loading.fit_memory is not None:
+        from filmgrid.costs import fitting
+        from filmgrid.models.sketch import sketch_model
+
+        loading = fitting(loading, plan, sketch_model(request.model))
+        log.info(f"For {request.fit_memory}: offload {loading.offload}, {loading.quantize} weights")
+    generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)
     loaded = time.perf_counter()
     result: Result | None = None
     with _progress() as show:
@@ -283,9 +292,9 @@ def compare(first: Path, second: Path, report: Path | None) -> "dict[str, Differ
 
 def plan_generation(asked: PlanRequest, *, as_json: bool) -> None:
     """Say what a generation would take on this and on other machines; downloads no weights."""
-    from filmgrid.costs import cost_of
+    from filmgrid.costs import USABLE, cost_of
     from filmgrid.models.sketch import sketch_model
-    from filmgrid.speed import GPUS, USABLE, seconds_for, seconds_on
+    from filmgrid.speed import GPUS, seconds_for, seconds_on
 
     sketch = sketch_model(asked.model)
     layouts = [] if asked.frames is None else layouts_of(asked.frames)

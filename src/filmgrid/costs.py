@@ -11,12 +11,18 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.loading import Loading
 from filmgrid.models.codec import Codec, WholeGrid
 from filmgrid.models.sketch import Sketch
 from filmgrid.models.vae import VaeCodec
 from filmgrid.planning import Plan
 
+USABLE = 0.95
+"""Share of a GPU's memory that the system leaves to a process."""
+GROUPS = 16
+"""Part of a network that group offloading holds at a time: one of so many, at the most."""
 PROCESS_BYTES = 550 * 2**20
 """Memory of a Python process that has imported torch and diffusers, measured on Linux."""
 
@@ -73,6 +79,54 @@ def cost_of(plan: Plan, sketch: Sketch, num_steps: int, count: int = 1, batch: i
     }
     tokens = sketch.facts.num_tokens(plan.layout, plan.cell)
     return Cost(tokens, passes, float(flops * passes * count), weights, work)
+
+
+BITS = {"none": 16, "fp8": 8, "int8": 8, "nf4": 4.5}
+"""Bits of a weight under each kind of quantisation; nf4 with its scales."""
+LADDER: list[dict[str, Any]] = [
+    {"offload": "none", "quantize": "none"},
+    {"offload": "model", "quantize": "none"},
+    {"offload": "model", "quantize": "int8"},
+    {"offload": "model", "quantize": "nf4"},
+    {"offload": "group", "quantize": "none"},
+]
+"""Ways of loading, the fastest first."""
+
+
+def fitting(loading: Loading, plan: Plan, sketch: Sketch) -> Loading:
+    """Replace ``fit_memory`` by the fastest way of loading that it leaves room for.
+
+    Args:
+        loading: with ``fit_memory``; without, it is given back as it is.
+        plan: what is generated.
+        sketch: of the model.
+
+    Raises:
+        ConfigError: if the work alone does not fit, or another option says otherwise.
+    """
+    if loading.fit_memory is None:
+        return loading
+    if loading.offload != "none" or loading.quantize != "none":
+        raise ConfigError(
+            f"fit_memory {loading.fit_memory} chooses offload and quantize. Leave these out, or "
+            "leave it out."
+        )
+    room = int(loading.fit_memory.removesuffix("gb")) * 2**30 * USABLE
+    cost = cost_of(plan, sketch, plan.num_steps)
+    for way in LADDER:
+        weights = dict(cost.weight_bytes)
+        weights["transformer"] = int(weights["transformer"] * BITS[way["quantize"]] / 16)
+        held = {
+            "none": sum(weights.values()),
+            "model": max(weights.values()),
+            "group": max(weights.values()) // GROUPS,
+        }[way["offload"]]
+        if held + cost.work_bytes < room:
+            return loading.model_copy(update={**way, "fit_memory": None})
+    raise ConfigError(
+        f"{plan.layout} cells of {plan.cell} px take {cost.work_bytes / 2**30:.1f} GiB beside the "
+        f"weights, too much for {loading.fit_memory}. Use a smaller layout or cell."
+    )
 
 
 def flops_of_pass(sketch: Sketch, layout: Layout, cell: CellSize) -> int:

@@ -18,6 +18,7 @@ from filmgrid.errors import ConfigError
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files
+from filmgrid.loading import Loading
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import Codec, WholeGrid, enlarged, frames_of, pixels_of
@@ -142,10 +143,15 @@ class Generator:
         self.device = device
         self.dtype = dtype
         self.name = backbone.facts.name
+        self.loading = Loading()
 
     @classmethod
     def from_pretrained(
-        cls, model: str | Path = "mini", device: Device = "auto", precision: Precision = "auto"
+        cls,
+        model: str | Path = "mini",
+        device: Device = "auto",
+        precision: Precision = "auto",
+        loading: Loading | None = None,
     ) -> Self:
         """Load a model by name or folder.
 
@@ -154,13 +160,16 @@ class Generator:
                 ``filmgrid train`` made.
             device: ``auto`` is CUDA, else MPS, else the CPU.
             precision: ``auto`` is bf16 where the machine multiplies it in hardware, else fp32.
+            loading: LoRAs, quantisation, offloading and the like, of pretrained pipelines.
 
         Raises:
             CheckpointError: if there is no such model or its files do not fit together.
+            ConfigError: if the loading asked for cannot work here.
         """
         place = choose_device(device)
         dtype = choose_dtype(precision, place)
-        made = cls(*load_model(str(model), dtype, place), place, dtype)
+        made = cls(*load_model(str(model), dtype, place, loading), place, dtype)
+        made.loading = loading or Loading()
         made.name = str(model)
         return made
 
@@ -307,6 +316,8 @@ class Generator:
         kept = "learned" if plan.per_cell_sigma else "replacement"
         made = request.model_copy(
             update={
+                **dict(self.loading),
+                "fit_memory": None,
                 "model": self.name,
                 "task": plan.task,
                 "layout": str(plan.layout),
@@ -352,6 +363,7 @@ class Generator:
         velocity_of = guided(
             self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype
         )
+        self.backbone.begin()
         yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
 
     def _known(self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int) -> Known:

@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from filmgrid.errors import ConfigError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.loading import Loading
 from filmgrid.settings import Settings
 
 
@@ -33,7 +34,7 @@ class Task(StrEnum):
     """A sequence goes on: its frames fill the first cells and stay."""
 
 
-class GenerateRequest(Settings):
+class GenerateRequest(Loading):
     """A sequence to generate. What is not said is chosen by the model's own facts."""
 
     prompt: str = ""
@@ -201,6 +202,11 @@ class GenerateRequest(Settings):
         if self.keyframe:
             return Task.KEYFRAMES
         return Task.TEXT if self.image is None else Task.IMAGE
+
+    @property
+    def loading(self) -> Loading:
+        """How the model is brought into memory."""
+        return Loading(**{name: getattr(self, name) for name in Loading.model_fields})
 
     @property
     def keyframes(self) -> dict[int, Path]:

@@ -35,8 +35,6 @@ GPUS: dict[str, Gpu] = {
     "rtx4090": Gpu(24, 165),
     "rtx3090": Gpu(24, 71),
 }
-USABLE = 0.95
-"""Share of a GPU's memory that the system leaves to a process."""
 GPU_EFFICIENCY = 0.5
 """Share of the published peak that a large transformer reaches in bf16: an assumption."""
 

@@ -36,6 +36,9 @@ class Echo(Backbone):
         value = condition["value"] * condition.get("guidance", 1)
         return value[:, None, None, None, None].expand_as(noisy)
 
+    def begin(self):
+        pass
+
     def with_module(self, module):
         return self
 

@@ -37,6 +37,9 @@ class Generate(Words, GenerateRequest):
     or NAME/ for numbered PNG frames. By default sequence.mp4."""
     keyframe: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """CELL=FILE: an image that stays at this cell, counted from 0 in reading order; repeat it."""
+    lora: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """LoRA to add: a file, a folder or a Hub id, with :WEIGHT behind it if it is not 1; repeat
+    it."""
     scale: int = 1
     """Enlarge the written frames so many times without smoothing, to look at small ones."""
     dry_run: bool = False

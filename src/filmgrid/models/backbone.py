@@ -67,6 +67,10 @@ class Backbone(ABC):
         """
 
     @abstractmethod
+    def begin(self) -> None:
+        """Forget what was remembered of the sampling before; called before each."""
+
+    @abstractmethod
     def with_module(self, module: nn.Module) -> Self:
         """The same backbone over another network, such as a compiled or distributed one."""
 

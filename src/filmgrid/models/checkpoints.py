@@ -55,7 +55,12 @@ def save_module(module: Any, facts: BackboneFacts, folder: Path, dtype: Any = No
 
 
 def load_module(
-    architecture: type[Module], folder: Path, dtype: torch.dtype, *, lean: bool = False
+    architecture: type[Module],
+    folder: Path,
+    dtype: torch.dtype,
+    *,
+    lean: bool = False,
+    quantisation: Any = None,
 ) -> Module:
     """Build a network from its configuration and load its weights, every one of them.
 
@@ -64,6 +69,7 @@ def load_module(
         folder: of config.json and the weights.
         dtype: of the weights in memory.
         lean: build it without weights first, so that they are in memory once and not twice.
+        quantisation: configuration of diffusers for weights in fewer bits.
 
     Raises:
         CheckpointError: if a file is missing, truncated, or does not fit the configuration.
@@ -77,6 +83,7 @@ def load_module(
             local_files_only=True,
             use_safetensors=True,
             low_cpu_mem_usage=lean,
+            **({} if quantisation is None else {"quantization_config": quantisation}),
         )
     except (OSError, SafetensorError, ValueError, RuntimeError, TypeError) as error:
         raise CheckpointError(_why(folder, error)) from error

@@ -8,7 +8,8 @@ import diffusers
 import torch
 from torch import nn
 
-from filmgrid.errors import CheckpointError
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.loading import Loading
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import load_module, open_pipeline
 from filmgrid.models.codec import Codec, HalfCodec, PixelCodec
@@ -19,6 +20,7 @@ from filmgrid.models.hub import INDEX
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.mini_backbone import MiniBackbone
 from filmgrid.models.places import find_model, find_upscaler, load_facts
+from filmgrid.models.placing import place_pipeline, quantisation
 from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.models.text import ByteWords
 from filmgrid.models.upscaler import Upscaler
@@ -33,21 +35,32 @@ BACKBONES: dict[str, type[PretrainedBackbone]] = {
 """Which class calls the network of which family."""
 
 
-def load_model(name: str, dtype: torch.dtype, device: torch.device) -> tuple[Backbone, Codec]:
+def load_model(
+    name: str, dtype: torch.dtype, device: torch.device, loading: Loading | None = None
+) -> tuple[Backbone, Codec]:
     """Load a backbone and its codec, ready to sample.
 
     Args:
         name: as :func:`~filmgrid.models.places.find_model` takes it.
         dtype: of the matrix products, and of the weights of pretrained pipelines.
         device: where it will run.
+        loading: how a pretrained pipeline is brought there.
 
     Raises:
         CheckpointError: if there is no such model or its files do not fit together.
+        ConfigError: if the loading asked for cannot work here.
     """
+    loading = loading or Loading()
     folder = find_model(name, weights=True)
-    facts = load_facts(folder, name)
+    facts = load_facts(folder, name, loading.lora_places)
     if facts.is_pretrained:
-        return load_pipeline(folder, facts, dtype, device)
+        return load_pipeline(folder, facts, dtype, device, loading)
+    asked = loading.model_dump(exclude_defaults=True)
+    if asked:
+        raise ConfigError(
+            f"{next(iter(asked))} is for pretrained pipelines, and {facts.name} is a grid "
+            "transformer of ours. Leave it out."
+        )
     backbone = load_mini(name)
     backbone.module.to(device).requires_grad_(False)
     return backbone, load_codec(facts, device)
@@ -73,7 +86,11 @@ def load_mini(name: str) -> MiniBackbone:
 
 
 def load_pipeline(
-    folder: Path, facts: BackboneFacts, dtype: torch.dtype, device: torch.device
+    folder: Path,
+    facts: BackboneFacts,
+    dtype: torch.dtype,
+    device: torch.device,
+    loading: Loading,
 ) -> tuple[PretrainedBackbone, Codec]:
     """Load a pipeline of diffusers as a backbone and a codec.
 
@@ -82,9 +99,11 @@ def load_pipeline(
         facts: what is known of it.
         dtype: of the weights.
         device: where it will run.
+        loading: LoRAs, quantisation, offloading and the like.
 
     Raises:
         CheckpointError: if a file is missing or damaged, or the family is not known.
+        ConfigError: if the loading asked for cannot work here.
     """
     if facts.family not in BACKBONES:
         raise CheckpointError(
@@ -92,12 +111,19 @@ def load_pipeline(
             f"filmgrid does not know. It knows mini, {', '.join(BACKBONES)}."
         )
     index = json.loads((folder / INDEX).read_bytes())
+    quantised = {"transformer": quantisation(loading, dtype)}
     parts = {
-        part: load_module(getattr(diffusers, index[part][1]), folder / part, dtype, lean=True)
+        part: load_module(
+            getattr(diffusers, index[part][1]),
+            folder / part,
+            dtype,
+            lean=True,
+            quantisation=quantised.get(part),
+        )
         for part in ("transformer", "vae")
     }
     pipeline = open_pipeline(folder, dtype, parts)
-    pipeline.to(device)
+    place_pipeline(pipeline, loading, device)
     backbone = BACKBONES[facts.family](facts, pipeline.transformer, dtype, pipeline)
     return backbone, VaeCodec(pipeline.vae)
 

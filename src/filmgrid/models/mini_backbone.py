@@ -57,6 +57,9 @@ class MiniBackbone(Backbone):
         clean = self.module(noisy, sigma, condition["words"], layout.cols)
         return velocity_from_clean(noisy, clean.to(noisy.dtype), sigma)
 
+    def begin(self) -> None:
+        """It remembers nothing."""
+
     def with_module(self, module: nn.Module) -> Self:
         """The same backbone over another network."""
         return replace(self, module=module)

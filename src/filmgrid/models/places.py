@@ -1,6 +1,8 @@
 """Where models are: shipped, on the Hub, in a folder, or a checkpoint of a run. Torch-free."""
 
+import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,6 +16,12 @@ from filmgrid.models.pipelines import pipeline_facts
 FACTS = "filmgrid.json"
 SHIPPED = Path(__file__).parent / "weights"
 """Each folder in it is a model that comes with the package."""
+
+LORA_LAYOUTS = "filmgrid.layouts"
+"""Entry of a LoRA's header that names the layouts it was trained on, with commas between."""
+
+MOST_HEADER = 100 * 2**20
+"""Bytes of the longest header that safetensors allows."""
 
 SHIPPED_UPSCALER = "upscaler"
 """Folder in it of the network that doubles frames."""
@@ -94,19 +102,24 @@ def newest_checkpoint(run: Path) -> Path | None:
     return steps[-1] if steps else None
 
 
-def load_facts(folder: Path, name: str | None = None) -> BackboneFacts:
+def load_facts(folder: Path, name: str | None = None, loras: Sequence[str] = ()) -> BackboneFacts:
     """Read what a saved backbone states about itself, or what a pipeline's files say.
 
     Args:
         folder: from :func:`find_model`.
         name: what the model was asked for as: the licence of a known one is known.
+        loras: files, folders or ids of LoRAs that are added; they bring their layouts along.
 
     Raises:
         CheckpointError: if the facts are missing or damaged.
     """
     path = folder / FACTS
     if not path.is_file() and (folder / INDEX).is_file():
-        return pipeline_facts(folder, (name and hub_id_of(name)) or folder.name)
+        facts = pipeline_facts(folder, (name and hub_id_of(name)) or folder.name)
+        layouts = tuple(dict.fromkeys(each for lora in loras for each in layouts_of_lora(lora)))
+        if not layouts:
+            return facts
+        return facts.model_copy(update={"trained_layouts": layouts, "layout": layouts[0]})
     try:
         return BackboneFacts.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -121,3 +134,20 @@ def load_facts(folder: Path, name: str | None = None) -> BackboneFacts:
             f"{path} is damaged or from another version of filmgrid: {place} {first['msg']}. "
             "Copy it again from where the model was trained."
         ) from error
+
+
+def layouts_of_lora(place: str) -> tuple[str, ...]:
+    """Layouts that a LoRA on this machine was trained on, if its file says so."""
+    path = Path(os.path.expanduser(place))
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                size = int.from_bytes(opened.read(8), "little")
+                header = json.loads(opened.read(min(size, MOST_HEADER)))
+        except (OSError, ValueError):
+            continue
+        named = (header.get("__metadata__") or {}).get(LORA_LAYOUTS, "")
+        if named:
+            return tuple(named.split(","))
+    return ()

@@ -6,6 +6,7 @@ A family is a class that says how its network is called; see
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -65,8 +66,20 @@ class PretrainedBackbone(Backbone):
         """Predict ``noise - clean`` of the whole grid at the noise level of its first cell."""
         layout = Layout(layout.rows, layout.cols)  # latents have no gaps
         grid = pack_grid(noisy, layout).to(self.dtype)
-        velocity = self.predict(grid, sigma[:, 0], condition)
+        with self._remembering():
+            velocity = self.predict(grid, sigma[:, 0], condition)
         return split_grid(velocity.to(noisy.dtype), layout)
+
+    def begin(self) -> None:
+        """Forget what a step cache remembers."""
+        forget: Any = getattr(self.module, "_reset_stateful_cache", None)
+        if forget is not None:
+            forget()  # as pipelines do; there is no public name
+
+    def _remembering(self) -> AbstractContextManager[Any]:
+        """What a step cache remembers goes by this name."""
+        named = getattr(self.module, "cache_context", None)
+        return nullcontext() if named is None else named("grid")
 
     @abstractmethod
     def embed(self, prompts: list[str]) -> Condition:

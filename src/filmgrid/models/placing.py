@@ -1,0 +1,141 @@
+"""Brings a pipeline to a device as asked: LoRAs, quantised weights, offloading, compiled blocks."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.loading import Loading, LoraChoice, parse_lora
+from filmgrid.models.hub import is_hub_id
+
+NEEDS = {"nf4": "bitsandbytes", "int8": "torchao", "fp8": "torchao"}
+"""Library that each kind of quantisation takes."""
+
+
+def quantisation(loading: Loading, dtype: torch.dtype) -> Any:
+    """Configuration of diffusers for weights in fewer bits, or None.
+
+    Args:
+        loading: names the kind.
+        dtype: of the products.
+
+    Raises:
+        ConfigError: if the library is not installed.
+    """
+    if loading.quantize == "none":
+        return None
+    library = NEEDS[loading.quantize]
+    if importlib.util.find_spec(library) is None:
+        raise ConfigError(
+            f"quantize {loading.quantize} takes {library}, which is not installed. "
+            f"Run `pip install {library}`, or leave quantize out."
+        )
+    from diffusers.quantizers.quantization_config import BitsAndBytesConfig, TorchAoConfig
+
+    if loading.quantize == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    from torchao.quantization import (  # pyright: ignore[reportMissingImports]
+        Float8WeightOnlyConfig,
+        Int8WeightOnlyConfig,
+    )
+
+    kinds = {"int8": Int8WeightOnlyConfig, "fp8": Float8WeightOnlyConfig}
+    return TorchAoConfig(kinds[loading.quantize]())
+
+
+def place_pipeline(pipeline: Any, loading: Loading, device: torch.device) -> None:
+    """Add LoRAs to a loaded pipeline, choose its attention, and bring it to a device.
+
+    Args:
+        pipeline: of diffusers, on the CPU.
+        loading: what is asked for.
+        device: where it will run.
+
+    Raises:
+        CheckpointError: if a LoRA cannot be loaded.
+        ConfigError: if a switch cannot work here.
+    """
+    network = pipeline.transformer
+    network.requires_grad_(False)
+    if loading.attention != "auto":
+        try:
+            network.set_attention_backend(loading.attention)
+        except (ValueError, RuntimeError, ImportError) as error:
+            text = " ".join(str(error).split())
+            raise ConfigError(
+                f"The attention backend {loading.attention!r} cannot be used here: {text[:200]}. "
+                "Use native, or auto."
+            ) from error
+    add_loras(pipeline, [parse_lora(text) for text in loading.lora])
+    if loading.offload != "none" and device.type == "cpu":
+        raise ConfigError(
+            f"offload {loading.offload} moves weights between a GPU and the machine's memory, and "
+            "this runs on the cpu. Leave it out."
+        )
+    match loading.offload:
+        case "none":
+            pipeline.to(device)
+        case "model":
+            pipeline.enable_model_cpu_offload(device=device)
+        case "sequential":
+            pipeline.enable_sequential_cpu_offload(device=device)
+        case "group":
+            pipeline.enable_group_offload(
+                device, offload_type="leaf_level", use_stream=device.type == "cuda"
+            )
+    if loading.step_cache is not None:
+        from diffusers.hooks.first_block_cache import FirstBlockCacheConfig
+
+        network.enable_cache(FirstBlockCacheConfig(threshold=loading.step_cache))
+    if loading.compile:
+        network.compile_repeated_blocks()
+
+
+def add_loras(pipeline: Any, loras: list[LoraChoice]) -> None:
+    """Load LoRAs side by side, each at its weight; those of other trainers are converted.
+
+    Args:
+        pipeline: of diffusers.
+        loras: in the order that their names count.
+
+    Raises:
+        CheckpointError: if one cannot be found, read, or fits no layer of the model.
+    """
+    names = [f"lora{number}" for number in range(len(loras))]
+    for name, lora in zip(names, loras, strict=True):
+        place, options = _find(lora.place)
+        try:
+            pipeline.load_lora_weights(place, adapter_name=name, **options)
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+            text = " ".join(str(error).split())
+            raise CheckpointError(
+                f"The LoRA {lora.place} cannot be loaded into {type(pipeline).__name__}: "
+                f"{text[:200]}. Use one that was trained for this model."
+            ) from error
+        if name not in (getattr(pipeline.transformer, "peft_config", None) or {}):
+            raise CheckpointError(
+                f"The LoRA {lora.place} changes no layer of the transformer of "
+                f"{type(pipeline).__name__}. Use one that was trained for this model."
+            )
+    if loras:
+        pipeline.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _find(place: str) -> tuple[str, dict[str, str]]:
+    """What diffusers is given for a file, a folder, or ``owner/name[/file]`` on the Hub."""
+    path = Path(place).expanduser()
+    if path.is_file():
+        return str(path.parent), {"weight_name": path.name}
+    if path.is_dir():
+        return str(path), {}
+    owner, _, rest = place.partition("/")
+    name, _, file = rest.partition("/")
+    if is_hub_id(f"{owner}/{name}"):
+        return f"{owner}/{name}", {"weight_name": file} if file else {}
+    raise CheckpointError(
+        f"There is no LoRA {place}: neither a file, nor a folder, nor an id on the Hub. Give one."
+    )
