@@ -21,15 +21,16 @@ GRID_PROMPTS = (
 
 
 def mini_stills() -> TrainConfig:
-    """What mini begins with: single images of the world, a quarter of an hour on two cores."""
+    """What mini begins with: single images of the world, an hour on two cores."""
     return TrainConfig(
         out=Path("runs/mini-stills"),
         name="mini-stills",
+        data=(WorldData(turntables=0.12),),
         layouts=(LayoutShare(layout="1x1"),),
         cell=32,
-        batch=128,
-        steps=1500,
-        noise=NoiseConfig(mean=1.0, std=1.5),
+        batch=384,
+        steps=2600,
+        noise=NoiseConfig(mean=0.6, std=1.4),
         shift=3.0,
         keep_probability=0.0,
         licence="Apache-2.0",
@@ -37,7 +38,7 @@ def mini_stills() -> TrainConfig:
 
 
 def mini() -> TrainConfig:
-    """The shipped model: coarse grids, then fine ones, a hundred minutes on two cores with bf16.
+    """The shipped model: grids of all layouts, three hours on two cores with bf16.
 
     It goes on from the run of ``mini-stills`` and its cells are doubled by ``upscaler``.
     """
@@ -45,25 +46,23 @@ def mini() -> TrainConfig:
         out=Path("runs/mini"),
         name="mini",
         start_from="runs/mini-stills",
-        data=(WorldData(turntables=0.75, turntable_frames=(4, 8, 24)),),
+        data=(WorldData(turntables=0.6, turntable_frames=(4, 8, 24)),),
         layouts=(
-            LayoutShare(layout="4x4", weight=0.56, start=0.08),
-            LayoutShare(layout="4x6", weight=0.32, start=0.16),
-            LayoutShare(layout="1x1", weight=0.04, batch=128),
-            LayoutShare(layout="2x2", weight=0.5, end=0.12, batch=64),
-            LayoutShare(layout="2x4", weight=0.6, end=0.22, batch=48),
-            LayoutShare(layout="2x2", weight=0.015, start=0.12, batch=64),
-            LayoutShare(layout="2x4", weight=0.03, start=0.22, batch=48),
-            LayoutShare(layout="8x8", weight=0.03, start=0.6),
+            LayoutShare(layout="4x4", weight=0.46),
+            LayoutShare(layout="4x6", weight=0.34),
+            LayoutShare(layout="1x1", weight=0.13, batch=192),
+            LayoutShare(layout="2x4", weight=0.04, batch=48),
+            LayoutShare(layout="2x2", weight=0.02, batch=64),
+            LayoutShare(layout="8x8", weight=0.02, start=0.5),
         ),
         cell=32,
         upscaler="upscaler",
         batch=32,
-        steps=6000,
-        noise=NoiseConfig(mean=2.2, std=1.6),
-        shift=8.0,
+        steps=12_400,
+        noise=NoiseConfig(mean=2.4, std=2.0),
+        shift=6.0,
         keep_probability=0.3,
-        save_every=250,
+        save_every=200,
         licence="Apache-2.0",
         validation_prompts=GRID_PROMPTS,
     )
