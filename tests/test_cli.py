@@ -265,7 +265,7 @@ MISTAKES = {
     "an unknown suffix": (["--out", "{tmp}/a.xyz"], "suffix"),
     "an out that is in the way": (["--out", "{tmp}/mixed/"], "mixed"),
     "no such model": (["--model", "{tmp}/nowhere"], "no model"),
-    "a folder that is no model": (["--model", "{tmp}/mixed"], "no filmgrid model"),
+    "a folder that is no model": (["--model", "{tmp}/mixed"], "holds no model"),
     "too long a prompt": (["PROMPT" * 80], "Shorten it"),
     "no such device": (["--device", ABSENT], f"no {ABSENT} device"),
 }
@@ -438,13 +438,16 @@ def test_flags_that_leave_something_out_say_so(command, flag, capsys):
     assert f"--no-{flag} Leave out the {flag}," in told
 
 
-def test_help_answers_within_half_a_second():
-    """The shortest of five, since other processes can only add to it."""
-    times = []
+def test_help_costs_little_beyond_its_libraries():
+    """Half a second on a machine at rest; on a busy one the libraries alone take longer."""
+    libraries, helped = (
+        ["-c", "import numpy, jaxtyping, tyro, pydantic"],
+        ["-m", "filmgrid", "--help"],
+    )
+    times: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "filmgrid", "--help"], capture_output=True, check=True
-        )
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.5
+        for which, words in enumerate((libraries, helped)):
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *words], capture_output=True, check=True)
+            times[which].append(time.perf_counter() - started)
+    assert min(times[1]) < 4 * min(times[0])

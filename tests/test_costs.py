@@ -37,6 +37,15 @@ def tiny(tmp_path_factory):
     return {name: (save_tiny(name, folder / name), folder / name)[1] for name in NAMES}
 
 
+@pytest.fixture(autouse=True)
+def two_threads():
+    """Attention on CPUs keeps a buffer for each thread, which a plan for a GPU does not count."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
 def loaded(folder):
     """The real model in the place of its sketch."""
     backbone, codec = load_model(str(folder), torch.float32, CPU)

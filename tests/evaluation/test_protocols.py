@@ -10,6 +10,7 @@ import tyro
 from PIL import Image
 
 from filmgrid import cli
+from filmgrid.cli.settings import Generate
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.catalogue import find_metric
 from filmgrid.evaluation.measure import clip_sets, evaluate
@@ -195,7 +196,7 @@ def test_the_weights_of_the_metrics_are_named(protocol):
 def test_the_command_that_makes_a_clip_is_one(protocol):
     words = shlex.split(protocol.making)
     assert words[:2] == ["filmgrid", "generate"]
-    asked = tyro.cli(cli.Generate, args=words[2:], config=(tyro.conf.EnumChoicesFromValues,))
+    asked = tyro.cli(Generate, args=words[2:], config=(tyro.conf.EnumChoicesFromValues,))
     rows, cols = map(int, asked.layout.split("x"))
     assert rows * cols == (3 if protocol.frames == 1 else protocol.frames)
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from einops import rearrange
 from peft import LoraConfig
 
 from filmgrid.errors import CheckpointError, ConfigError
@@ -161,6 +162,52 @@ def test_what_is_painted_as_velocity_comes_back_as_clean_cells():
     noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.tensor([[0.0, 0.2, 0.8, 1.0]])
     clean = net(noisy, sigma, ByteWords(7, 12).encode([""]))
     assert torch.allclose(noisy - clean, 0.5 * sigma[:, :, None, None, None].expand_as(noisy))
+
+
+@pytest.mark.parametrize("positions", ["frames", "grid"])
+@pytest.mark.parametrize("mixing", ["joint", "factorised"])
+def test_details_refine_their_own_frame_alone(positions, mixing):
+    net = network(positions=positions, mixing=mixing, detail=2, detail_dim=32)
+    tokens = 0.1 * torch.randn(1, 4, 4, net.config["dim"])  # 16 px: 2 x 2 patches
+    noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.full((1, 4), 0.5)
+    words = ByteWords(7, 12).encode(["a red circle"])
+    for layer in [net.details.paint, *(block.modulation for block in net.details.blocks)]:
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    added = []
+    net.details.register_forward_hook(lambda module, given, made: added.append(made))
+    net.details.register_forward_pre_hook(lambda module, given: (tokens, *given[1:]))
+    with torch.no_grad():
+        net(noisy, sigma, words, 2)
+        changed = noisy.clone()
+        changed[:, 3, :, 0, 0] += 1
+        net(changed, sigma, words, 2)
+    assert added[0].shape == (1, 4, 4, 3 * 8 * 8)
+    assert torch.equal(added[0][:, :3], added[1][:, :3])
+    far = (added[0] - added[1])[:, 3].abs().amax(dim=(0, 2))
+    assert (far > 0).all(), "every patch of the frame should feel it"
+
+
+def test_details_come_out_where_their_pixels_are():
+    """A quarter's pixels go in and out at the same place: with no blocks, details are local."""
+    details = network(detail=1, detail_dim=64).details
+    details.blocks = torch.nn.ModuleList()
+    torch.nn.init.normal_(details.paint.weight)
+    torch.nn.init.zeros_(details.spread.weight)
+    torch.nn.init.zeros_(details.spread.bias)
+    image = torch.zeros(1, 1, 3, 16, 16)
+    image[..., 4:8, 8:12] = 1  # one quarter of the patch at the top right
+    patches = "b n c (y ph) (x pw) -> b n (y x) (c ph pw)"
+    sizes = {"ph": 8, "pw": 8}
+    x, no_words = torch.zeros(1, 1, 4, details.spread.in_features), torch.zeros(1, 1, 64)
+
+    def added(of):
+        made = details(x, rearrange(of, patches, **sizes), no_words, x, x, x, x, 2)
+        left, right = patches.split(" -> ")
+        return rearrange(made, f"{right} -> {left}", y=2, x=2, **sizes)
+
+    with torch.no_grad():
+        where = (added(image) - added(torch.zeros_like(image))).abs().amax(dim=(0, 1, 2)) > 0
+    assert where[4:8, 8:12].all() and where.sum() == 16
 
 
 def test_a_fresh_adapter_changes_nothing(tiny_model):

@@ -241,9 +241,29 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path):
     train(config)
     with pytest.raises(CheckpointError, match="There is no model"):
         start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "base")))
-    other = ModelConfig(dim=64, depth=2, head_dim=32, text_depth=1)
-    with pytest.raises(ConfigError, match=r"has model.depth 1, and this run has 2"):
+    other = ModelConfig(dim=64, depth=1, head_dim=32, text_depth=1, patch=4)
+    with pytest.raises(ConfigError, match=r"has model.patch 8, and this run has 4"):
         start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "moved"), model=other))
+
+
+def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
+    train(config_of(tmp_path / "base", steps=2))
+    small = load_mini(str(tmp_path / "base")).module
+    grown = ModelConfig(
+        dim=64, depth=3, head_dim=32, text_depth=1, detail=2, detail_dim=32, patch=8
+    )
+    config = config_of(tmp_path / "next", start_from=str(tmp_path / "base"), model=grown, steps=2)
+    large = start_state(config).module.eval()
+    noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.tensor([[0.0, 0.2, 0.8, 1.0]])
+    words = torch.randint(1, 200, (1, 7, 12))
+    with torch.no_grad():
+        assert torch.equal(large(noisy, sigma, words), small(noisy, sigma, words))
+    folder = train(config)
+    after = load_mini(str(folder / "model")).module
+    moved = [name for name, weights in after.state_dict().items() if "details.blocks" in name]
+    assert moved and not torch.equal(after.details.paint.weight, large.details.paint.weight)
+    with pytest.raises(ConfigError, match=r"has model.depth 3, and this run has 1"):
+        start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "next")))
 
 
 def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_path):

@@ -14,9 +14,12 @@ from filmgrid.grid.spec import Layout
 from filmgrid.models.upscaler import FACTOR, Upscaler
 
 
-def pixels_of(frames: UInt8[np.ndarray, "*n h w c"]) -> Float[Tensor, "*n c h w"]:
-    """8-bit frames as pixels in [-1, 1], channels first."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float() / 127.5 - 1
+def pixels_of(
+    frames: UInt8[np.ndarray, "*n h w c"], device: torch.device | str = "cpu"
+) -> Float[Tensor, "*n c h w"]:
+    """8-bit frames as pixels in [-1, 1], channels first, on a device."""
+    levels = torch.from_numpy(np.ascontiguousarray(frames)).to(device)
+    return levels.movedim(-1, -3).float() / 127.5 - 1
 
 
 def frames_of(pixels: Float[Tensor, "*n c h w"]) -> UInt8[np.ndarray, "*n h w c"]:

@@ -38,6 +38,10 @@ HIDDEN = -1e4
 """Added to the scores of padding, so that no attention is left for it."""
 
 
+PLAIN_TOKENS = 1280
+"""Most tokens of which CPUs do attention faster by the plain formula than by the fused kernel."""
+
+
 class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     """Predicts the clean cells of a grid from noisy ones and a prompt.
 
@@ -57,7 +61,12 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         predicts: what the last layer paints: clean cells ("clean"), or the velocity that leads to
             them ("velocity"). Either way the network returns clean cells.
         copies: whether tokens may copy patches of clean cells.
+        detail: blocks after the others, on tokens of half the patch and within frames, that add to
+            what is painted; 0 for none.
+        detail_dim: width of their stream; a multiple of ``head_dim``.
     """
+
+    _repeated_blocks = ("Block", "PatchHead")
 
     @register_to_config
     def __init__(
@@ -74,6 +83,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         mixing: Mixing = "joint",
         predicts: Target = "clean",
         copies: bool = True,
+        detail: int = 0,
+        detail_dim: int = 128,
     ) -> None:
         super().__init__()
         pixels = channels * patch * patch
@@ -87,6 +98,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         self.blocks = nn.ModuleList(
             Block(dim, head_dim, axes[number % len(axes)]) for number in range(depth)
         )
+        self.details = Details(pixels, patch, dim, detail_dim, detail, head_dim) if detail else None
         self.head = PatchHead(dim, head_dim, pixels, patch, predicts, copies)
 
     def forward(
@@ -119,7 +131,11 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         padding = (~there).to(x.dtype) * HIDDEN  #                             b t
         for block in self.blocks:
             x = block(x, text, cells, prompt, angles, padding)
-        painted = self.head(x, cells, patches, sigma, angles)
+        details = None
+        if self.details is not None:
+            finer, _ = self._positions(1, 2 * rows, 2 * cols, 1, noisy.device)
+            details = self.details(x, patches, text, cells, prompt, finer, padding, rows)
+        painted = self.head(x, cells, patches, sigma, angles, details)
         return rearrange(
             painted,
             "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
@@ -170,9 +186,12 @@ class Block(nn.Module):
         head_dim: width of an attention head.
         axis: which cells a token sees: "all", those of its frame ("space"), or those at its
             place in every frame ("time").
+        context: width of what modulates it, if another.
     """
 
-    def __init__(self, dim: int, head_dim: int, axis: Axis = "all") -> None:
+    def __init__(
+        self, dim: int, head_dim: int, axis: Axis = "all", context: int | None = None
+    ) -> None:
         super().__init__()
         assert dim % head_dim == 0
         hidden = -(-dim * 8 // 3 // 64) * 64
@@ -183,7 +202,7 @@ class Block(nn.Module):
         self.proj = nn.Linear(dim, dim, bias=False)
         self.up = nn.Linear(dim, 2 * hidden, bias=False)
         self.down = nn.Linear(hidden, dim, bias=False)
-        self.modulation = zero_linear(dim, 6 * dim)
+        self.modulation = zero_linear(context or dim, 6 * dim)
 
     def forward(
         self,
@@ -242,6 +261,62 @@ def zero_linear(inputs: int, outputs: int) -> nn.Linear:
     return layer
 
 
+class Details(nn.Module):
+    """Blocks on tokens of half the patch that see their frame only; what they add starts as 0.
+
+    Where a thing is and what it does, the larger tokens find out together, at a cost that grows
+    with the square of their number; its outline needs smaller ones, and no other frame.
+
+    Args:
+        pixels: numbers in a whole patch.
+        patch: pixels per side of a whole patch; even.
+        dim: width of the larger tokens.
+        width: width of these.
+        depth: number of blocks.
+        head_dim: width of an attention head.
+    """
+
+    def __init__(
+        self, pixels: int, patch: int, dim: int, width: int, depth: int, head_dim: int
+    ) -> None:
+        super().__init__()
+        self.quarter = patch // 2
+        self.stem = nn.Linear(pixels // 4, width)
+        self.spread = nn.Linear(dim, 4 * width)
+        self.tell = nn.Linear(dim, width)
+        self.blocks = nn.ModuleList(Block(width, head_dim, "space", dim) for _ in range(depth))
+        self.paint = zero_linear(width, pixels // 4)
+
+    def forward(
+        self,
+        x: Tensor,
+        patches: Tensor,
+        text: Tensor,
+        cells: Tensor,
+        prompt: Tensor,
+        angles: Tensor,
+        padding: Tensor,
+        rows: int,
+    ) -> Tensor:
+        """What to add to painted patches ``b n p (c·ph·pw)``.
+
+        ``x`` are the larger tokens, ``b n p d``, in ``rows`` rows; ``angles``, ``1 4p pairs``,
+        the positions of the smaller ones in a cell; all else as :class:`Block` takes it.
+        """
+        whole = "b n (y x) (c ry ph rx pw)"
+        quarters = "b n (y ry x rx) (c ph pw)"
+        sizes = {"y": rows, "ry": 2, "rx": 2, "ph": self.quarter, "pw": self.quarter}
+        fine = self.stem(rearrange(patches, f"{whole} -> {quarters}", **sizes))
+        spread = self.spread(_norm(x))
+        fine = fine + rearrange(
+            spread, "b n (y x) (ry rx d) -> b n (y ry x rx) d", y=rows, ry=2, rx=2
+        )
+        told = self.tell(text)
+        for block in self.blocks:
+            fine = block(fine, told, cells, prompt, angles, padding)
+        return rearrange(self.paint(_norm(fine)), f"{quarters} -> {whole}", **sizes)
+
+
 class PatchHead(nn.Module):
     """Paints each patch, or copies it from clean cells, pixel by pixel.
 
@@ -287,11 +362,17 @@ class PatchHead(nn.Module):
         patches: Tensor,
         sigma: Tensor,
         angles: Tensor,
+        details: Tensor | None = None,
     ) -> Tensor:
-        """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches."""
+        """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches.
+
+        ``details`` are added to what is painted.
+        """
         shift, scale = self.modulation(cells)[:, :, None].chunk(2, dim=-1)
         x = _norm(x) * (1 + scale) + shift
         painted = self.paint(x)
+        if details is not None:
+            painted = painted + details
         if self.predicts == "velocity":
             painted = patches - sigma[:, :, None, None] * painted
         if not self.copies:
@@ -350,10 +431,18 @@ class TextEncoder(nn.Module):
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Attention; on CPUs the fused kernel's backward pass is twice as slow as the plain formula."""
+    """Attention, by the plain formula where that is twice as fast.
+
+    So it is on CPUs: as the fused kernel's backward pass, and as its forward pass while the
+    scores fit the caches.
+    """
     if query.device.type == "cpu" and query.requires_grad:
         scores = (query * query.shape[-1] ** -0.5) @ key.mT + bias
         return scores.softmax(dim=-1).to(value.dtype) @ value
+    if query.device.type == "cpu" and key.shape[2] <= PLAIN_TOKENS:
+        with torch.autocast("cpu", enabled=False):  # else the softmax is in float32
+            scores = (query * query.shape[-1] ** -0.5) @ key.mT
+            return scores.add_(bias).softmax(dim=-1) @ value
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
@@ -49,7 +50,7 @@ class ByteWords:
         spelled = [self.words(prompt) for prompt in prompts]
         longest = max((len(words) for words in spelled), default=0)
         width = min(self.max_words, WIDTH_STEP * (longest // WIDTH_STEP + 1) - 1)
-        table = torch.full((len(prompts), max(width, 1), self.word_bytes), PAD)
+        table = np.full((len(prompts), max(width, 1), self.word_bytes), PAD, np.int64)
         for row, words in enumerate(spelled):
             if len(words) > self.max_words:
                 raise ConfigError(
@@ -58,5 +59,6 @@ class ByteWords:
                     f"{words[self.max_words - 1].decode(errors='replace')!r} now."
                 )
             for place, word in enumerate(words):
-                table[row, place, : len(word)] = torch.tensor(list(word)) + 1
-        return table
+                table[row, place, : len(word)] = np.frombuffer(word, np.uint8)
+                table[row, place, : len(word)] += 1
+        return torch.from_numpy(table)

@@ -76,6 +76,10 @@ class ModelConfig(Settings):
     """What the last layer paints."""
     copies: bool = True
     """Whether patches of known frames may be copied."""
+    detail: int = Field(default=0, ge=0)
+    """Blocks after the others, on tokens of half the patch, within frames, that add detail."""
+    detail_dim: int = Field(default=128, ge=32)
+    """Width of those blocks' stream."""
 
     @model_validator(mode="after")
     def _heads_divide_the_width(self) -> Self:
@@ -84,6 +88,11 @@ class ModelConfig(Settings):
                 f"dim {self.dim} is not a multiple of 64 and of head_dim {self.head_dim}, or that "
                 "is not one of 16. "
                 "Use for example dim 256 with head_dim 64."
+            )
+        if self.detail and (self.patch % 2 or self.detail_dim % self.head_dim):
+            raise ValueError(
+                f"With detail blocks, patch ({self.patch}) must be even and detail_dim "
+                f"({self.detail_dim}) a multiple of head_dim ({self.head_dim})."
             )
         return self
 
@@ -252,7 +261,8 @@ class TrainConfig(Settings):
     """Architecture."""
     start_from: str | None = None
     """Model whose weights the training begins with: a shipped one, or the folder of one or of a
-    run; by default random weights. It must have the architecture of ``model``."""
+    run; by default random weights. It must have the architecture of ``model``, or less of depth
+    and detail: what it lacks begins as no change."""
     lora: LoraSettings | None = None
     """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
     hold the model with its changes merged."""

@@ -95,7 +95,7 @@ def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        inside = name.startswith("blocks.") and name.endswith(
+        inside = name.startswith(("blocks.", "details.blocks.")) and name.endswith(
             tuple(f"{layer}.weight" for layer in LAYERS)
         )
         (matrices if inside else rest).append(parameter)

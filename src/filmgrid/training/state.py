@@ -108,7 +108,9 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
         )
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
-    if config.compile and can_compile(accelerator.device):
+    if config.compile and accelerator.device.type == "cuda":
+        module.compile_repeated_blocks(dynamic=True)  # seconds, not a minute per layout
+    elif config.compile and can_compile(accelerator.device):
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
         # to compile on CPUs if a larger layout comes first (torch 2.13).
         torch._dynamo.config.recompile_limit = 8 * len(config.layouts)
@@ -298,12 +300,17 @@ def _given_module(config: TrainConfig) -> GridTransformer:
     given = load_mini(config.start_from).module
     assert isinstance(given, GridTransformer)
     wanted = config.model.model_dump()
-    other = {key: given.config[key] for key in wanted if given.config[key] != wanted[key]}
+    found = {key: given.config[key] for key in wanted}
+    grows = {"depth", "detail"} | ({"detail_dim"} if not found["detail"] else set())
+    other = [key for key in ("depth", "detail") if found[key] > wanted[key]]
+    other += [key for key in wanted if found[key] != wanted[key] and key not in grows]
     if other:
-        key, found = next(iter(other.items()))
         raise ConfigError(
-            f"The model {config.start_from}, which start_from names, has model.{key} {found!r}, "
-            f"and this run has {wanted[key]!r}. Give model the architecture of those weights, or "
-            "leave start_from out to begin with random ones."
+            f"The model {config.start_from}, which start_from names, has model.{other[0]} "
+            f"{found[other[0]]!r}, and this run has {wanted[other[0]]!r}. Give model the "
+            "architecture of those weights, or more of depth or detail, or leave start_from out "
+            "to begin with random ones."
         )
-    return given.train().requires_grad_(True)
+    # Blocks that the given model lacks begin as no change: their gates and paint are 0.
+    fresh.load_state_dict(given.state_dict(), strict=False)
+    return fresh.train().requires_grad_(True)

@@ -8,7 +8,6 @@ import torch
 
 from filmgrid.models.codec import pixels_of
 from filmgrid.process.flow import add_noise, velocity_of
-from filmgrid.process.noise import seeded_noise
 from filmgrid.training.batches import Batch
 from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
 from filmgrid.training.optim import learning_rate_factor
@@ -49,7 +48,7 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * factor
-    base_sum, temporal_sum = 0.0, 0.0
+    base_sum = temporal_sum = torch.zeros((), device=accelerator.device)
     state.module.train()
     for index, batch in enumerate(batches):
         last = index == len(batches) - 1
@@ -60,8 +59,8 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
             if config.loss.temporal == "grid":
                 weight = ramp_weight(step, config.steps, weight, config.loss.ramp)
             accelerator.backward((base + weight * temporal) / len(batches))
-        base_sum += float(base.detach())
-        temporal_sum += float(temporal.detach())
+        base_sum = base_sum + base.detach()
+        temporal_sum = temporal_sum + temporal.detach()
     norm = accelerator.clip_grad_norm_(state.module.parameters(), config.optim.clip_norm)
     for optimizer in state.optimizers:
         optimizer.step()
@@ -70,8 +69,8 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
     state.progress.ema_step = state.ema.optimization_step
     return StepReport(
         state.progress.step,
-        base_sum / len(batches),
-        temporal_sum / len(batches),
+        float(base_sum) / len(batches),  # read last: reading waits for the device
+        float(temporal_sum) / len(batches),
         float(norm) if norm is not None else float("nan"),
         factor,
         sum(len(batch.frames) for batch in batches) * accelerator.num_processes,
@@ -81,9 +80,10 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
 def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Base and temporal loss of a batch."""
     device = state.accelerator.device
-    clean = pixels_of(batch.frames).to(device)
+    clean = pixels_of(batch.frames, device)
     seed = (state.config.seed * NOISE_STREAM + batch.number) % 2**63
-    noise = seeded_noise([seed], tuple(clean.shape), device)[0]
+    generator = torch.Generator(device).manual_seed(seed)
+    noise = torch.randn(clean.shape, generator=generator, device=device)
     sigma = torch.from_numpy(batch.sigma).to(device)
     keep = torch.from_numpy(batch.keep).to(device)
     condition = state.backbone.encode(batch.prompts)
