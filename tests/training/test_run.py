@@ -262,6 +262,22 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
     after = load_mini(str(folder / "model")).module
     moved = [name for name, weights in after.state_dict().items() if "details.blocks" in name]
     assert moved and not torch.equal(after.details.paint.weight, large.details.paint.weight)
+    alone = train(
+        config_of(
+            tmp_path / "alone",
+            start_from=str(tmp_path / "next"),
+            model=grown,
+            details_alone=True,
+            steps=2,
+        )
+    )
+    was = after.state_dict()
+    for name, weights in load_mini(str(alone / "model")).module.state_dict().items():
+        moves = name.startswith("details.") and "tell" not in name
+        assert not (moves and weights.ndim == 2 and torch.equal(weights, was[name])), name
+        assert name.startswith("details.") or torch.equal(weights, was[name]), name
+    with pytest.raises(ConfigError, match=r"and model.detail is 0"):
+        config_of(tmp_path / "third", details_alone=True)
     with pytest.raises(ConfigError, match=r"has model.depth 3, and this run has 1"):
         start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "next")))
 

@@ -266,6 +266,9 @@ class TrainConfig(Settings):
     lora: LoraSettings | None = None
     """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
     hold the model with its changes merged."""
+    details_alone: bool = False
+    """Train the detail blocks alone; all other weights stay as they are. A step costs about half,
+    and what the model can do already is not unlearned."""
     layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
     """Layouts to train on, and when; the first is the model's default."""
     cell: int = Field(default=32, ge=1)
@@ -338,6 +341,16 @@ class TrainConfig(Settings):
             raise ValueError(
                 "lora changes the weights of a model, and none is named. Set start_from, for "
                 "example to mini, or leave lora out to train all weights."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_details_to_train(self) -> Self:
+        if self.details_alone and (not self.model.detail or self.lora is not None):
+            raise ValueError(
+                "details_alone trains the detail blocks, and "
+                + ("lora is set too" if self.model.detail else "model.detail is 0")
+                + ". Set model.detail, for example to 2, and leave lora out."
             )
         return self
 

@@ -279,6 +279,9 @@ def _first_module(config: TrainConfig) -> GridTransformer:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         module = _given_module(config)
+        if config.details_alone:
+            for name, parameter in module.named_parameters():
+                parameter.requires_grad_(name.startswith("details."))
         if config.lora is not None:
             rank = config.lora.rank
             module.requires_grad_(False)
