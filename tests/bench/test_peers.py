@@ -28,7 +28,7 @@ def opened(text, dtype=torch.float32, **settings):
     [
         ("flux", (1, 128, 128), 1, 8 * 8),
         ("flux2-klein", (1, 128, 128), 2, 8 * 8),
-        ("z-image", (1, 128, 128), 1, 8 * 8),
+        ("z-image", (1, 128, 128), 2, 8 * 8),
         ("cogvideox", (9, 64, 64), 2, 3 * 4 * 4),
         ("animatediff", (8, 64, 64), 2, 8 * 8 * 8),
         ("svd", (8, 64, 64), 2, 8 * 8 * 8),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import FluxPipeline
+from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
@@ -146,6 +147,12 @@ def test_an_attention_backend_is_chosen_or_refused(flux):
     assert np.abs(exact.astype(int) - made_with(flux).arrays.astype(int)).max() <= 1
     with pytest.raises(ConfigError, match="Use native, or auto"):
         made_with(flux, attention="lightning")
+
+
+def test_the_next_model_has_its_own_attention_backend(flux):
+    before = _AttentionBackendRegistry.get_active_backend()
+    made_with(flux, attention="_native_math")
+    assert _AttentionBackendRegistry.get_active_backend() == before
 
 
 def test_what_cannot_work_here_is_refused(flux):

@@ -62,8 +62,11 @@ def place_pipeline(pipeline: Any, loading: Loading, device: torch.device) -> Non
     network = pipeline.transformer
     network.requires_grad_(False)
     if loading.attention != "auto":
+        from diffusers.models.attention_dispatch import attention_backend
+
         try:
-            network.set_attention_backend(loading.attention)
+            with attention_backend():  # else every model loaded later would have it too
+                network.set_attention_backend(loading.attention)
         except (ValueError, RuntimeError, ImportError) as error:
             text = " ".join(str(error).split())
             raise ConfigError(
