@@ -152,6 +152,18 @@ def test_a_dry_run_says_the_cost_and_makes_nothing(tiny_model, tmp_path, capsys)
     assert not out.exists()
 
 
+def test_upscaled_frames_are_larger_and_a_dry_run_says_so_before(tiny_model, tmp_path, capsys):
+    words = ("generate", "a star", "--model", tiny_model, "--layout", "1x2", "--upscale", 4)
+    out = tmp_path / "frames.png"
+    run(*words, "--dry-run")
+    told = capsys.readouterr().out
+    run(*words, "--out", out)
+    with Image.open(out) as made:
+        width, height = made.size
+    assert width == 2 * height and height % 4 == 0
+    assert f"{height}x{height} px" in told
+
+
 def test_a_dry_run_counts_the_steps_that_are_left(tiny_model, clip, capsys):
     passes = []
     for sigma in (1, 0.4):
