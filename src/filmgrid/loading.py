@@ -33,6 +33,11 @@ class Loading(Settings):
     """Choose offload and quantize for a GPU of this size."""
 
     @property
+    def loading(self) -> "Loading":
+        """How the model is brought into memory, and nothing of what else is asked for."""
+        return Loading(**{name: getattr(self, name) for name in Loading.model_fields})
+
+    @property
     def lora_places(self) -> list[str]:
         """Where the LoRAs are."""
         return [parse_lora(text).place for text in self.lora]

@@ -204,11 +204,6 @@ class GenerateRequest(Loading):
         return Task.TEXT if self.image is None else Task.IMAGE
 
     @property
-    def loading(self) -> Loading:
-        """How the model is brought into memory."""
-        return Loading(**{name: getattr(self, name) for name in Loading.model_fields})
-
-    @property
     def keyframes(self) -> dict[int, Path]:
         """Images by cell, the first frame among them."""
         images = dict(parse_keyframe(text) for text in self.keyframe)
@@ -296,3 +291,39 @@ def parse_keyframe(text: str) -> tuple[int, Path]:
     if match is None:
         raise ConfigError(f"{text!r} is not a keyframe. Write CELL=FILE, for example 5=photo.png.")
     return int(match[1]), Path(match[2])
+
+
+class VerifyRequest(Loading):
+    """Whether LoRAs fit a model, what they move, and whether single images stay as they were."""
+
+    model: str = "flux1-dev"
+    """Name of a known model such as flux1-dev, a Hub id, or a folder."""
+    prompts: tuple[str, ...] = Field(
+        default=("a red ball rolls over a wooden table",), min_length=1
+    )
+    """What is drawn with the LoRAs and without, as single images and as grids."""
+    layout: str | None = None
+    """ROWSxCOLS of the grids; by default what the LoRA was trained on, if its file says so."""
+    cell: int | str | None = None
+    """Size of a frame in pixels: 256, or HEIGHTxWIDTH."""
+    steps: int | None = Field(default=None, ge=1)
+    """Sampling steps."""
+    seed: int = Field(default=0, ge=0)
+    """Of the noise, the same with and without."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it runs."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the matrix products."""
+    out: Path | None = None
+    """Folder for the pictures that were compared."""
+
+    def generation(self, prompt: str, layout: Layout) -> GenerateRequest:
+        """What is drawn for a prompt at a layout."""
+        return GenerateRequest(
+            prompt=prompt,
+            model=self.model,
+            layout=str(layout),
+            cell=self.cell,
+            steps=self.steps,
+            seed=self.seed,
+        )

@@ -29,12 +29,13 @@ from filmgrid.cli.settings import (
     Split,
     Stats,
     Train,
+    VerifyLora,
     Words,
 )
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest
+from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
 from filmgrid.settings import Settings
 
 TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
@@ -77,6 +78,14 @@ def _plan(config: Plan) -> None:
 
     request = PlanRequest(**{name: getattr(config, name) for name in PlanRequest.model_fields})
     plan_generation(request, as_json=config.json_output)
+
+
+def _verify_lora(config: VerifyLora) -> None:
+    from filmgrid.verifying import verify_lora
+
+    names = set(VerifyRequest.model_fields)
+    told = verify_lora(VerifyRequest(**{name: getattr(config, name) for name in names}))
+    print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 
 def train_on(words: list[str]) -> None:
@@ -304,6 +313,7 @@ DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
 COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "generate": (Generate, _generate),
     "plan": (Plan, _plan),
+    "verify-lora": (VerifyLora, _verify_lora),
     "train": (Train, lambda _: train_on([])),
     "dataset": (Dataset, lambda _: work_on_dataset(["--help"])),
     "info": (Info, _info),

@@ -11,7 +11,7 @@ from filmgrid.bench.config import BenchConfig
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest
+from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
 from filmgrid.settings import Settings
 
 
@@ -51,6 +51,15 @@ class Generate(Words, GenerateRequest):
 class Plan(Words, PlanRequest):
     """Say what a generation would take: tokens, operations, memory, time on common GPUs."""
 
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class VerifyLora(Words, VerifyRequest):
+    """Say whether LoRAs fit a model, what they move, and whether single images are kept."""
+
+    lora: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Files, folders or Hub ids, with :WEIGHT behind one if it is not 1."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 

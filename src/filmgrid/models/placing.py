@@ -110,7 +110,7 @@ def add_loras(pipeline: Any, loras: list[LoraChoice]) -> None:
     """
     names = [f"lora{number}" for number in range(len(loras))]
     for name, lora in zip(names, loras, strict=True):
-        place, options = _find(lora.place)
+        place, options = lora_place(lora.place)
         try:
             pipeline.load_lora_weights(place, adapter_name=name, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
@@ -128,7 +128,7 @@ def add_loras(pipeline: Any, loras: list[LoraChoice]) -> None:
         pipeline.set_adapters(names, [lora.weight for lora in loras])
 
 
-def _find(place: str) -> tuple[str, dict[str, str]]:
+def lora_place(place: str) -> tuple[str, dict[str, str]]:
     """What diffusers is given for a file, a folder, or ``owner/name[/file]`` on the Hub."""
     path = Path(place).expanduser()
     if path.is_file():
