@@ -450,16 +450,21 @@ def test_flags_that_leave_something_out_say_so(command, flag, capsys):
     assert f"--no-{flag} Leave out the {flag}," in told
 
 
-def test_help_costs_little_beyond_its_libraries():
-    """Half a second on a machine at rest; on a busy one the libraries alone take longer."""
-    libraries, helped = (
-        ["-c", "import numpy, jaxtyping, tyro, pydantic"],
-        ["-m", "filmgrid", "--help"],
-    )
-    times: dict[int, list[float]] = {0: [], 1: []}
+def test_help_answers_within_half_a_second():
+    """The least of five, since a busy machine only adds to it."""
+    times = []
     for _ in range(5):
-        for which, words in enumerate((libraries, helped)):
-            started = time.perf_counter()
-            subprocess.run([sys.executable, *words], capture_output=True, check=True)
-            times[which].append(time.perf_counter() - started)
-    assert min(times[1]) < 4 * min(times[0])
+        started = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "filmgrid", "--help"], capture_output=True, check=True
+        )
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5
+
+
+def test_every_command_has_its_sentence_and_its_action():
+    from filmgrid.cli import COMMANDS, DATASET_COMMANDS
+    from filmgrid.cli.actions import ACTIONS
+
+    of_dataset = {f"dataset {name}" for name in DATASET_COMMANDS}
+    assert {*ACTIONS, "train", "dataset"} == {*COMMANDS, *of_dataset, "measure"}

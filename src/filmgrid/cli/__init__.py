@@ -1,17 +1,47 @@
 """The command line: a subcommand becomes a configuration, then one library call. No tensors.
 
-Heavy imports wait until a command runs, so that ``--help`` and mistakes answer at once.
+Settings are read when their command is asked for, and heavy imports wait until it runs, so that
+``--help`` and mistakes answer at once.
 """
 
 import logging
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
 
-from filmgrid.cli.actions import COMMANDS, dispatch, measure, train_on, work_on_dataset
+from filmgrid import __version__
 from filmgrid.errors import FilmgridError
 
 DESCRIPTION = "Image sequences (video, turntables, time-lapse) from image models, as one grid."
+DATASET = "Build, preview and measure datasets."
+MEASURE = "Measure a model on the procedural world: each figure beside its bars."
+COMMANDS = {
+    "generate": "Generate a sequence from words, images or another sequence.",
+    "plan": "Say what a generation would take: tokens, operations, memory, time on common GPUs.",
+    "verify-lora": "Say whether LoRAs fit a model, what they move, and whether single images are "
+    "kept.",
+    "train": "Train a model from scratch, or go on with a run that was stopped.",
+    "dataset": DATASET,
+    "info": "Show what a file holds and how it came to be.",
+    "split": "Cut a grid picture into its frames.",
+    "pack": "Lay the frames of a video or folder out as one grid picture.",
+    "evaluate": "Measure a model on the procedural world (evaluate MODEL), or compare made clips "
+    "with real ones and say how much of each number is noise.",
+    "compare": "Say whether one run is better than another, clip by clip.",
+    "report": "Write the report of an evaluation: tables, plots and moving clips, worst ones "
+    "first.",
+    "metrics": "List the metrics of filmgrid evaluate: what each is and what it needs.",
+    "protocol": "Evaluate as a paper did: say what to download and where to put it, check it, "
+    "measure.",
+    "bench": "Time and weigh tasks, models and pipelines of diffusers side by side in one run.",
+    "models": "List the models inside the package.",
+}
+DATASET_COMMANDS = {
+    "build": "Cut videos, folders of frames, strips or mosaics into sequences to train on.",
+    "preview": "Draw exactly what is trained on: grids with frame numbers, captions and sources.",
+    "stats": "Count and measure the sequences of a dataset.",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -58,16 +88,26 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def run(words: list[str]) -> None:
     """Find the command and carry it out."""
-    match words:
-        case ["train", *rest]:
-            train_on(rest)
-        case ["dataset", *rest]:
-            work_on_dataset(rest)
-        case ["evaluate", model, *_] if not model.startswith("-"):
-            measure(words[1:])
-        case ["--version"]:
-            from filmgrid import __version__
+    name = _command("filmgrid", DESCRIPTION, COMMANDS, words)
+    sentence, words = COMMANDS[name], words[1:]
+    if name == "dataset":
+        part = _command("filmgrid dataset", DATASET, DATASET_COMMANDS, words)
+        name, sentence, words = f"dataset {part}", DATASET_COMMANDS[part], words[1:]
+    elif name == "evaluate" and words and not words[0].startswith("-"):
+        name, sentence = "measure", MEASURE
+    from filmgrid.cli.actions import carry_out
 
-            print(f"filmgrid {__version__}")
-        case _:
-            dispatch(COMMANDS, words, "filmgrid", DESCRIPTION)
+    carry_out(name, sentence, words)
+
+
+def _command(prog: str, description: str, sentences: dict[str, str], words: list[str]) -> str:
+    """Which command the first word names; without one, or after a mistake, the parser exits."""
+    parser = ArgumentParser(prog=prog, description=description)
+    if sentences is COMMANDS:
+        parser.add_argument("--version", action="version", version=f"filmgrid {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
+    for name, sentence in sentences.items():
+        commands.add_parser(name, help=sentence, add_help=False)
+    return parser.parse_args(words[:1]).command

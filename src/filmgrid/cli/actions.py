@@ -15,7 +15,6 @@ from filmgrid.cli.settings import (
     Bench,
     Build,
     Compare,
-    Dataset,
     Evaluate,
     Generate,
     Info,
@@ -28,7 +27,6 @@ from filmgrid.cli.settings import (
     Report,
     Split,
     Stats,
-    Train,
     VerifyLora,
     Words,
 )
@@ -47,22 +45,20 @@ filmgrid train NAME --help  lists all settings with the values that NAME gives t
 """
 
 
-def dispatch(
-    commands: dict[str, tuple[type[Settings], Callable[[Any], None]]],
-    words: list[str],
-    prog: str,
-    description: str,
-) -> None:
-    """Read the words of one of several commands and carry it out."""
-    config = tyro.extras.subcommand_cli_from_dict(
-        {name: settings for name, (settings, _) in commands.items()},
-        prog=prog,
-        description=description,
+def carry_out(name: str, sentence: str, words: list[str]) -> None:
+    """Read the words of a command and carry it out; ``sentence`` says in its help what it does."""
+    if name == "train":
+        _train(words)
+        return
+    settings, action = ACTIONS[name]
+    config = tyro.cli(
+        settings,
+        prog=f"filmgrid {'evaluate' if name == 'measure' else name}",
+        description=sentence,
         args=words,
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues),
     )
-    actions = {settings: action for settings, action in commands.values()}
-    actions[type(config)](config)
+    action(config)
 
 
 def _generate(config: Generate) -> None:
@@ -88,7 +84,7 @@ def _verify_lora(config: VerifyLora) -> None:
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 
-def train_on(words: list[str]) -> None:
+def _train(words: list[str]) -> None:
     """Train by a preset or a file, changed as the other words say."""
     from filmgrid.training.config import UpscalerConfig
     from filmgrid.training.files import find_config
@@ -129,11 +125,6 @@ def train_on(words: list[str]) -> None:
         return  # one of several processes tells
     print(f"The model is in {folder / 'model'}")
     print(f'Try it: filmgrid generate "PROMPT" --model {config.out} --out sequence.mp4')
-
-
-def work_on_dataset(words: list[str]) -> None:
-    """Find which of the commands for datasets is meant, and carry it out."""
-    dispatch(DATASET_COMMANDS, words, "filmgrid dataset", "Make and inspect datasets.")
 
 
 def _build(config: Build) -> None:
@@ -203,15 +194,7 @@ def _evaluate(config: Evaluate) -> None:
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 
-def measure(words: list[str]) -> None:
-    """Measure a model on the world."""
-    config = tyro.cli(
-        Bars,
-        prog="filmgrid evaluate",
-        description=Bars.__doc__,
-        args=words,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.EnumChoicesFromValues),
-    )
+def _measure(config: Bars) -> None:
     from filmgrid.commands import measure_bars
 
     names = set(BarsConfig.model_fields)
@@ -305,21 +288,18 @@ def _models(config: Models) -> None:
         )
 
 
-DATASET_COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
-    "build": (Build, _build),
-    "preview": (Preview, _preview),
-    "stats": (Stats, _stats),
-}
-COMMANDS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
+ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "generate": (Generate, _generate),
     "plan": (Plan, _plan),
     "verify-lora": (VerifyLora, _verify_lora),
-    "train": (Train, lambda _: train_on([])),
-    "dataset": (Dataset, lambda _: work_on_dataset(["--help"])),
+    "dataset build": (Build, _build),
+    "dataset preview": (Preview, _preview),
+    "dataset stats": (Stats, _stats),
     "info": (Info, _info),
     "split": (Split, _split),
     "pack": (Pack, _pack),
     "evaluate": (Evaluate, _evaluate),
+    "measure": (Bars, _measure),
     "compare": (Compare, _compare),
     "report": (Report, _report),
     "metrics": (Metrics, _metrics),

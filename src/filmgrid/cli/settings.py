@@ -1,4 +1,7 @@
-"""What each command is asked with: its words and options, and their help."""
+"""What each command is asked with: its words and options, and their help.
+
+What the commands themselves do is said in :data:`filmgrid.cli.COMMANDS`.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,7 +31,7 @@ class Words(Settings):
 
 
 class Generate(Words, GenerateRequest):
-    """Generate a sequence from words, images or another sequence."""
+    """Words of ``filmgrid generate``."""
 
     prompt: tyro.conf.Positional[str] = ""
     """What the sequence shows."""
@@ -49,14 +52,14 @@ class Generate(Words, GenerateRequest):
 
 
 class Plan(Words, PlanRequest):
-    """Say what a generation would take: tokens, operations, memory, time on common GPUs."""
+    """Words of ``filmgrid plan``."""
 
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 
 
 class VerifyLora(Words, VerifyRequest):
-    """Say whether LoRAs fit a model, what they move, and whether single images are kept."""
+    """Words of ``filmgrid verify-lora``."""
 
     lora: tyro.conf.Positional[tuple[str, ...]] = ()
     """Files, folders or Hub ids, with :WEIGHT behind one if it is not 1."""
@@ -64,16 +67,8 @@ class VerifyLora(Words, VerifyRequest):
     """Report as JSON on standard output."""
 
 
-class Train(Words):
-    """Train a model from scratch, or go on with a run that was stopped."""
-
-
-class Dataset(Words):
-    """Build, preview and measure datasets: dataset build|preview|stats."""
-
-
 class Build(Words, DatasetConfig):
-    """Cut videos, folders of frames, strips or mosaics into sequences to train on."""
+    """Words of ``filmgrid dataset build``."""
 
     sources: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """Videos, folders of frames, strips, or folders that hold any of these at any depth."""
@@ -82,7 +77,7 @@ class Build(Words, DatasetConfig):
 
 
 class Preview(Words):
-    """Draw exactly what is trained on: grids with frame numbers, captions and sources."""
+    """Words of ``filmgrid dataset preview``."""
 
     dataset: tyro.conf.Positional[Path]
     """Folder of the dataset."""
@@ -95,7 +90,7 @@ class Preview(Words):
 
 
 class Stats(Words):
-    """Count and measure the sequences of a dataset."""
+    """Words of ``filmgrid dataset stats``."""
 
     dataset: tyro.conf.Positional[Path]
     """Folder of the dataset."""
@@ -104,7 +99,7 @@ class Stats(Words):
 
 
 class Info(Words):
-    """Show what a file holds and how it came to be."""
+    """Words of ``filmgrid info``."""
 
     file: tyro.conf.Positional[Path]
     """Video, picture, folder of frames, or model."""
@@ -113,7 +108,7 @@ class Info(Words):
 
 
 class Split(Words):
-    """Cut a grid picture into its frames."""
+    """Words of ``filmgrid split``."""
 
     grid: tyro.conf.Positional[Path]
     """Picture of a grid; one that filmgrid made says itself how it is laid out."""
@@ -130,7 +125,7 @@ class Split(Words):
 
 
 class Pack(Words):
-    """Lay the frames of a video or folder out as one grid picture."""
+    """Words of ``filmgrid pack``."""
 
     source: tyro.conf.Positional[Path]
     """Video, animation or folder of frames."""
@@ -149,10 +144,7 @@ class Pack(Words):
 
 
 class Evaluate(Words, EvaluateConfig):
-    """Compare made clips with real ones, and say how much of each number is noise.
-
-    filmgrid evaluate MODEL measures a model on the world: filmgrid evaluate mini --help.
-    """
+    """Words of ``filmgrid evaluate``."""
 
     floor: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = True  # shown as --no-floor
     """Leave out the floor, real clips measured against real clips, which takes half of them;
@@ -166,7 +158,7 @@ class Evaluate(Words, EvaluateConfig):
 
 
 class Bars(Words, BarsConfig):
-    """Measure a model on the procedural world: each figure beside its bars."""
+    """Words of ``filmgrid evaluate MODEL``."""
 
     model: tyro.conf.Positional[str]
     """Name of a shipped model, or the folder of a trained one."""
@@ -177,7 +169,7 @@ class Bars(Words, BarsConfig):
 
 
 class Report(Words):
-    """Write the report of an evaluation: tables, plots and moving clips, worst ones first."""
+    """Words of ``filmgrid report``."""
 
     evaluation: tyro.conf.Positional[Path]
     """What filmgrid evaluate --out wrote."""
@@ -186,14 +178,14 @@ class Report(Words):
 
 
 class Metrics(Words):
-    """List the metrics of filmgrid evaluate: what each is and what it needs."""
+    """Words of ``filmgrid metrics``."""
 
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 
 
 class Protocol(Words):
-    """Evaluate as a paper did: say what to download and where to put it, check it, measure."""
+    """Words of ``filmgrid protocol``."""
 
     name: tyro.conf.Positional[str] = ""
     """Name of the protocol; without one, all are listed."""
@@ -233,7 +225,7 @@ class Protocol(Words):
 
 
 class Compare(Words):
-    """Say whether one run is better than another, clip by clip."""
+    """Words of ``filmgrid compare``."""
 
     first: tyro.conf.Positional[Path]
     """Evaluation of the one run, from filmgrid evaluate --out."""
@@ -246,7 +238,7 @@ class Compare(Words):
 
 
 class Bench(Words, BenchConfig):
-    """Time and weigh tasks, models and pipelines of diffusers side by side in one run."""
+    """Words of ``filmgrid bench``."""
 
     subjects: tyro.conf.Positional[tuple[str, ...]] = ()
     """What is timed. Ours: MODEL:TASK[:LAYOUT], as mini:image or mini:extend:4x8. Pipelines of
@@ -263,7 +255,7 @@ class Bench(Words, BenchConfig):
 
 
 class Models(Words):
-    """List the models inside the package."""
+    """Words of ``filmgrid models``."""
 
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
