@@ -65,6 +65,14 @@ def test_a_lora_that_fits_is_said_to_and_drawn(flux, lora, tmp_path):
     assert len(told.files) == 4 == len(list((tmp_path / "seen").iterdir()))
 
 
+def test_the_licence_and_what_fits_the_memory_are_said(flux, lora, caplog):
+    caplog.set_level("INFO", "filmgrid")
+    verify_lora(asked(flux, lora, layout="1x2", fit_memory="12gb"))
+    said = [record.message for record in caplog.records]
+    assert any(line.startswith("flux: licence unknown") for line in said)
+    assert "For 12gb: offload none, none weights" in said
+
+
 def test_what_no_layer_takes_is_named(flux, lora, tmp_path):
     weights = load_file(lora)
     key = next(key for key in weights if "lora_A" in key)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,14 @@ class Pasted(Backbone):
         """As the network does."""
         return self.inner.encode(prompts)
 
+    def blank(self, count: int) -> Condition:
+        """As the network does."""
+        return self.inner.blank(count)
+
+    def begin(self) -> None:
+        """As the network does."""
+        self.inner.begin()
+
     def velocity(self, noisy: Tensor, sigma: Tensor, condition: Condition, layout: Layout) -> Any:
         """Of cells among which the known ones are clean."""
         noisy = noisy.clone()
@@ -123,12 +131,12 @@ class Pasted(Backbone):
         return self.inner.velocity(noisy, sigma, condition, layout)
 
     def with_module(self, module: Any) -> Any:
-        """Never asked for."""
-        raise NotImplementedError
+        """The same cells pasted before another network."""
+        return replace(self, inner=self.inner.with_module(module))
 
     def save_pretrained(self, folder: Any) -> None:
-        """Never asked for."""
-        raise NotImplementedError
+        """Write the network; what is pasted belongs to a call."""
+        self.inner.save_pretrained(folder)
 
 
 @contextmanager

@@ -89,17 +89,12 @@ def generate(
     for note in plan.notes:
         log.info(note)
     if facts.is_pretrained:
-        log.info(f"{facts.name}: licence {facts.licence}. {facts.licence_note}".rstrip())
+        log.info(facts.licence_sentence)
     started = time.perf_counter()
+    from filmgrid.costs import fitted
     from filmgrid.generator import Generator, Result
 
-    loading = request.loading
-    if loading.fit_memory is not None:
-        from filmgrid.costs import fitting
-        from filmgrid.models.sketch import sketch_model
-
-        loading = fitting(loading, plan, sketch_model(request.model))
-        log.info(f"For {request.fit_memory}: offload {loading.offload}, {loading.quantize} weights")
+    loading = fitted(request.loading, plan, request.model)
     generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)
     loaded = time.perf_counter()
     result: Result | None = None

@@ -1,5 +1,6 @@
 """What a plan costs: operations and memory, counted on a sketch of the model."""
 
+import logging
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.loading import Loading
 from filmgrid.models.codec import Codec, WholeGrid
-from filmgrid.models.sketch import Sketch
+from filmgrid.models.sketch import Sketch, sketch_model
 from filmgrid.models.vae import VaeCodec
 from filmgrid.planning import Plan
+
+log = logging.getLogger(__name__)
 
 USABLE = 0.95
 """Share of a GPU's memory that the system leaves to a process."""
@@ -91,6 +94,24 @@ LADDER: list[dict[str, Any]] = [
     {"offload": "group", "quantize": "none"},
 ]
 """Ways of loading, the fastest first."""
+
+
+def fitted(loading: Loading, plan: Plan, model: str) -> Loading:
+    """What ``fit_memory``, if it is asked for, chooses for a model, and tell it; see ``fitting``.
+
+    Args:
+        loading: as asked for.
+        plan: what is generated.
+        model: a name, folder or Hub id; its weights are not loaded.
+
+    Raises:
+        ConfigError: if the work alone does not fit, or another option says otherwise.
+    """
+    if loading.fit_memory is None:
+        return loading
+    chosen = fitting(loading, plan, sketch_model(model))
+    log.info(f"For {loading.fit_memory}: offload {chosen.offload}, {chosen.quantize} weights")
+    return chosen
 
 
 def fitting(loading: Loading, plan: Plan, sketch: Sketch) -> Loading:

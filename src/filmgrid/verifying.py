@@ -1,5 +1,6 @@
 """Whether a LoRA fits a model, what it moves, and what it leaves as it was."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from filmgrid.costs import fitting
+from filmgrid.costs import fitted
 from filmgrid.errors import ConfigError
 from filmgrid.generator import Generator, Result
 from filmgrid.grid.spec import Layout
@@ -17,10 +18,10 @@ from filmgrid.loading import parse_lora
 from filmgrid.metrics.frames import psnr
 from filmgrid.models.places import find_model, layouts_of_lora, load_facts
 from filmgrid.models.placing import lora_place
-from filmgrid.models.sketch import sketch_model
 from filmgrid.planning import make_plan
 from filmgrid.request import VerifyRequest
 
+log = logging.getLogger(__name__)
 SINGLE = Layout(1, 1)
 SIGMAS = (0.9, 0.5)
 """Noise levels at which the network is asked with the LoRA and without."""
@@ -116,10 +117,12 @@ def verify_lora(request: VerifyRequest) -> LoraReport:
         raise ConfigError("There is no LoRA to verify. Name a file, a folder or an id on the Hub.")
     facts = load_facts(find_model(request.model), request.model, request.lora_places)
     layout = Layout.parse(request.layout or str(facts.default_layout))
-    loading = request.loading
-    if loading.fit_memory is not None:
-        plan = make_plan(request.generation(request.prompts[0], layout), facts, Described())
-        loading = fitting(loading, plan, sketch_model(request.model))
+    plan = make_plan(request.generation(request.prompts[0], layout), facts, Described())
+    for note in plan.notes:
+        log.info(note)
+    if facts.is_pretrained:
+        log.info(facts.licence_sentence)
+    loading = fitted(request.loading, plan, request.model)
     generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)
     network: Any = generator.backbone.module
     fits = tuple(_fit(generator, text, f"lora{number}") for number, text in enumerate(request.lora))

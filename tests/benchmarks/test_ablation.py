@@ -1,12 +1,16 @@
 import json
 import re
 
+import numpy as np
 import pytest
+import torch
 
 from benchmarks.ablation.arms import ARMS, PLAIN, QUESTIONS, SEEDS, STEPS, steps_at_equal_compute
 from benchmarks.ablation.report import READINGS, difference, report
 from benchmarks.ablation.run import _with_bases, read, run
-from benchmarks.ablation.score import COUNT, SCORES
+from benchmarks.ablation.score import COUNT, SCORES, pasted
+from filmgrid.generator import Generator
+from filmgrid.models.codec import pixels_of
 
 
 def results_of(folder, name, values, seeds=SEEDS, **more):
@@ -34,6 +38,28 @@ def test_what_an_arm_starts_from_comes_before_it():
     assert names == ["stills", "stage-1-64", "temporal-64", "grid", "pasted"]
     with pytest.raises(SystemExit, match="There is no arm gird"):
         _with_bases(["gird"])
+
+
+def test_a_pasted_cell_enters_every_step_clean(monkeypatch):
+    generator = Generator.from_pretrained("mini", device="cpu")
+    given = np.full((64, 64, 3), 90, np.uint8)
+    words = {"image": given, "layout": "2x2", "num_inference_steps": 2, "seed": 0}
+    backbone, seen = generator.backbone, []
+    asked = type(backbone).velocity
+
+    def velocity(self, noisy, sigma, condition, layout):
+        seen.append((noisy[:, 0], noisy[:, 1], sigma[:, 0]))
+        return asked(self, noisy, sigma, condition, layout)
+
+    monkeypatch.setattr(type(backbone), "velocity", velocity)
+    with pasted(generator, words):
+        generator("a red circle", **words, conditioning="replacement")
+    assert generator.backbone is backbone
+    assert len(seen) == 2
+    clean = generator.codec.encode(pixels_of(given)[None, None])[0, 0]
+    for first, second, sigma in seen:
+        assert torch.allclose(first.float(), clean.expand_as(first).float(), atol=1e-2)
+        assert second.std() > 0.1 and (sigma > 0).all()
 
 
 def test_equal_compute_gives_the_cheaper_network_more_steps():

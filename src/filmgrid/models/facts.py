@@ -102,6 +102,11 @@ class BackboneFacts(BaseModel):
         """Whether it is another one's pipeline, with a text encoder and a codec of its own."""
         return self.family != "mini"
 
+    @property
+    def licence_sentence(self) -> str:
+        """What is said once when the model loads."""
+        return f"{self.name}: licence {self.licence}. {self.licence_note}".rstrip()
+
     def num_tokens(self, layout: Layout, cell: CellSize) -> int:
         """Image tokens of a grid."""
         return layout.num_cells * (cell.height // self.stride) * (cell.width // self.stride)

@@ -38,10 +38,6 @@ HIDDEN = -1e4
 """Added to the scores of padding, so that no attention is left for it."""
 
 
-PLAIN_TOKENS = 1280
-"""Most tokens of which CPUs do attention faster by the plain formula than by the fused kernel."""
-
-
 class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
     """Predicts the clean cells of a grid from noisy ones and a prompt.
 
@@ -431,18 +427,10 @@ class TextEncoder(nn.Module):
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Attention, by the plain formula where that is twice as fast.
-
-    So it is on CPUs: as the fused kernel's backward pass, and as its forward pass while the
-    scores fit the caches.
-    """
+    """Attention; where CPUs train by the plain formula, as the fused kernel's backward is slow."""
     if query.device.type == "cpu" and query.requires_grad:
         scores = (query * query.shape[-1] ** -0.5) @ key.mT + bias
         return scores.softmax(dim=-1).to(value.dtype) @ value
-    if query.device.type == "cpu" and key.shape[2] <= PLAIN_TOKENS:
-        with torch.autocast("cpu", enabled=False):  # else the softmax is in float32
-            scores = (query * query.shape[-1] ** -0.5) @ key.mT
-            return scores.add_(bias).softmax(dim=-1) @ value
     return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 

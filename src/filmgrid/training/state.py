@@ -109,7 +109,7 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
     if config.compile and accelerator.device.type == "cuda":
-        module.compile_repeated_blocks(dynamic=True)  # seconds, not a minute per layout
+        module.compile_repeated_blocks(dynamic=True)  # once for all layouts
     elif config.compile and can_compile(accelerator.device):
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
         # to compile on CPUs if a larger layout comes first (torch 2.13).
