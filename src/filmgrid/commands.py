@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from filmgrid.bars.config import BarsConfig
+from filmgrid.captioning.config import CaptionConfig
 from filmgrid.data.export import check_output, save_sequence
 from filmgrid.data.files import atomic_path, check_place
 from filmgrid.data.media import probe, read_clip, read_grid
@@ -28,6 +29,7 @@ from filmgrid.request import GenerateRequest, PlanRequest
 
 if TYPE_CHECKING:
     from filmgrid.bars.results import BarsReport
+    from filmgrid.captioning.run import CaptionReport
     from filmgrid.evaluation.compare import Difference
     from filmgrid.evaluation.results import Evaluation
 
@@ -207,6 +209,14 @@ def pack(
     )
     fps = clip.fps or 8.0
     return save_sequence(clip.frames, out, fps=fps, provenance=provenance, layout=layout)
+
+
+def caption(config: CaptionConfig, *, dry_run: bool) -> "CaptionReport":
+    """Caption a dataset, with a bar."""
+    from filmgrid.captioning.run import caption_dataset
+
+    with _progress("captioning", "sequence") as show:
+        return caption_dataset(config, dry_run=dry_run, on_answer=show)
 
 
 def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "Evaluation":

@@ -10,10 +10,12 @@ import tyro
 
 from filmgrid.bars.config import BarsConfig
 from filmgrid.bench.config import BenchConfig
+from filmgrid.captioning.config import CaptionConfig
 from filmgrid.cli.settings import (
     Bars,
     Bench,
     Build,
+    Caption,
     Compare,
     Evaluate,
     Generate,
@@ -133,6 +135,17 @@ def _build(config: Build) -> None:
     names = set(DatasetConfig.model_fields)
     report = build_dataset(DatasetConfig(**{name: getattr(config, name) for name in names}))
     print(report.model_dump_json(indent=2) if config.json_output else report.text())
+
+
+def _caption(config: Caption) -> None:
+    from filmgrid.commands import caption
+
+    names = set(CaptionConfig.model_fields)
+    asked = CaptionConfig(**{name: getattr(config, name) for name in names})
+    told = caption(asked, dry_run=config.dry_run)
+    print(told.model_dump_json(indent=2) if config.json_output else told.text())
+    if told.failed:
+        raise SystemExit(1)
 
 
 def _preview(config: Preview) -> None:
@@ -293,6 +306,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "plan": (Plan, _plan),
     "verify-lora": (VerifyLora, _verify_lora),
     "dataset build": (Build, _build),
+    "dataset caption": (Caption, _caption),
     "dataset preview": (Preview, _preview),
     "dataset stats": (Stats, _stats),
     "info": (Info, _info),

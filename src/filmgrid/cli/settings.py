@@ -11,6 +11,7 @@ from pydantic import Field
 
 from filmgrid.bars.config import BarsConfig
 from filmgrid.bench.config import BenchConfig
+from filmgrid.captioning.config import CaptionConfig
 from filmgrid.data.config import DatasetConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
@@ -72,6 +73,17 @@ class Build(Words, DatasetConfig):
 
     sources: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
     """Videos, folders of frames, strips, or folders that hold any of these at any depth."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Caption(Words, CaptionConfig):
+    """Words of ``filmgrid dataset caption``."""
+
+    dataset: tyro.conf.Positional[Path]
+    """Folder of the dataset."""
+    dry_run: bool = False
+    """Say what would be asked and what it would take, and ask nothing."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from filmgrid.data.files import atomic_path
 from filmgrid.errors import DatasetError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.settings import explain
@@ -160,6 +161,7 @@ def load_manifest(folder: Path) -> list[Entry]:
 
 
 def save_manifest(folder: Path, entries: Iterable[Entry]) -> None:
-    """Write the entries of a dataset, in order, one a line."""
+    """Write the entries of a dataset, in order, one a line; the list before stays until then."""
     lines = (entry.model_dump_json() + "\n" for entry in entries)
-    (folder / MANIFEST).write_text("".join(lines), encoding="utf-8")
+    with atomic_path(folder / MANIFEST) as part:
+        part.write_text("".join(lines), encoding="utf-8")

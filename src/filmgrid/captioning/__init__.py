@@ -1,0 +1,1 @@
+"""Captions by vision-language models: what they are asked, and what became of their answers."""
