@@ -16,6 +16,7 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Described
 from filmgrid.loading import parse_lora
 from filmgrid.metrics.frames import psnr
+from filmgrid.models.adapters import block_layers
 from filmgrid.models.places import find_model, layouts_of_lora, load_facts
 from filmgrid.models.placing import lora_place
 from filmgrid.planning import make_plan
@@ -175,7 +176,7 @@ def _fit(generator: Generator, text: str, name: str) -> LoraFit:
         place=place,
         tensors=len(weights),
         layers=len(adapted),
-        of_layers=sum(_is_of_a_block(layer, each) for layer, each in network.named_modules()),
+        of_layers=len(block_layers(network)),
         ranks=tuple(sorted(ranks)) or (0,),
         unmatched=tuple(unmatched),
         trained_layouts=layouts_of_lora(place),
@@ -186,13 +187,6 @@ def _layer_of(key: str) -> str:
     """Layer of the transformer that a tensor changes."""
     inside, _, _ = key.partition(".lora")
     return inside.removeprefix("transformer.") if key.startswith("transformer.") else ""
-
-
-def _is_of_a_block(name: str, module: torch.nn.Module) -> bool:
-    """Whether it is a linear layer of a repeated block, and none of a LoRA."""
-    parts = name.split(".")
-    inside = any(part.isdigit() for part in parts) and not {"lora_A", "lora_B"} & set(parts)
-    return inside and isinstance(module, torch.nn.Linear) and "modulation" not in name
 
 
 @torch.inference_mode()

@@ -25,7 +25,8 @@ from filmgrid.training.config import (
 )
 from filmgrid.training.files import load_config
 from filmgrid.training.run import train
-from filmgrid.training.state import copy_average, facts_of, resume, start_state
+from filmgrid.training.starting import facts_of
+from filmgrid.training.state import averaged, resume, start_state
 from filmgrid.training.step import train_step
 
 
@@ -231,7 +232,10 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path):
     config = config_of(tmp_path / "next", start_from=str(tmp_path / "base"), seed=8, steps=2)
     state = start_state(config)
     average = load_mini(str(base / "model")).module.state_dict()
-    for weights in (state.module.state_dict(), state.averaged.module.state_dict()):
+    weights = state.module.state_dict()
+    assert all(torch.equal(weights[name], average[name]) for name in average)
+    with averaged(state) as backbone:
+        weights = backbone.module.state_dict()
         assert all(torch.equal(weights[name], average[name]) for name in average)
     assert all(parameter.requires_grad for parameter in state.module.parameters())
     trained = train(config)
@@ -302,7 +306,8 @@ def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_p
     noisy, sigma = torch.randn(1, 4, 3, 16, 16), torch.full((1, 4), 0.7)
     condition = backbone.encode(["a red circle"])
     with torch.inference_mode():
-        apart = copy_average(state).velocity(noisy, sigma, condition, Layout(2, 2))
+        with averaged(state) as now:
+            apart = now.velocity(noisy, sigma, condition, Layout(2, 2))
         merged = backbone.velocity(noisy, sigma, condition, Layout(2, 2))
     assert torch.allclose(apart, merged, atol=1e-4)
     with pytest.raises(ConfigError, match="Set start_from"):

@@ -20,6 +20,7 @@ from filmgrid.errors import ConfigError, DatasetError
 from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.models.backbone import Backbone
+from filmgrid.models.facts import BackboneFacts
 from filmgrid.process.resolution import layout_shift
 from filmgrid.training.config import (
     Data,
@@ -54,12 +55,18 @@ class Batches:
         config: of the run.
         sources: one per entry of ``config.data``.
         processes: processes that share the run's batches.
+        facts: of a pretrained pipeline, whose schedule shifts the noise levels.
     """
 
     def __init__(
-        self, config: TrainConfig, sources: list[ExampleSource], processes: int = 1
+        self,
+        config: TrainConfig,
+        sources: list[ExampleSource],
+        processes: int = 1,
+        facts: BackboneFacts | None = None,
     ) -> None:
         self.config = config
+        self.facts = facts if facts is not None and facts.is_pretrained else None
         self.sources = sources
         self.total = config.steps * config.accumulation * processes
 
@@ -117,7 +124,10 @@ class Batches:
         if rng.random() < config.wording_probability and caption:
             caption = describe_layout(caption, layout, wording_for(layout, config.wording))
         keep = draw_keep(layout, config.keep_probability, rng)
-        shift = layout_shift(layout.num_cells, config.default_layout.num_cells)
+        if self.facts is None:
+            shift = layout_shift(layout.num_cells, config.default_layout.num_cells)
+        else:
+            shift = self.facts.shift_of(layout, config.cell_size, config.num_steps)
         quantile = (place + rng.uniform(1e-3, 1 - 1e-3)) / count
         return Example(frames, caption), keep, sigma_at(config.noise, quantile, shift)
 
@@ -151,15 +161,18 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
 
 
 def sigma_at(noise: NoiseConfig, quantile: float, shift: float = 1.0) -> float:
-    """Noise level in (0, 1) below which this share of all lies: of ``sigmoid(N(mean, std))``.
+    """Noise level in (0, 1) below which this share of all lies.
 
     Args:
         noise: how levels are drawn.
         quantile: in (0, 1).
-        shift: of the layout's schedule; the mean moves with its logarithm.
+        shift: of the layout's schedule, which moves levels as it does those of sampling.
     """
-    level = NormalDist(noise.mean + math.log(shift), noise.std).inv_cdf(quantile)
-    return 1 / (1 + math.exp(-level))
+    if noise.kind == "uniform":
+        odds = quantile / (1 - quantile)
+    else:
+        odds = math.exp(NormalDist(noise.mean, noise.std).inv_cdf(quantile))
+    return shift * odds / (1 + shift * odds)
 
 
 def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[ExampleSource]:

@@ -104,6 +104,8 @@ class LoraSettings(Settings):
     """Rank of each change. GRID has 16 to 256 at a width of 3072."""
     alpha: float | None = Field(default=None, gt=0)
     """The change is scaled by alpha / rank; by default alpha is the rank."""
+    dora: bool = False
+    """Learn the length of each row of the matrices apart (DoRA, arXiv:2402.09353)."""
 
 
 class LayoutShare(Settings):
@@ -151,8 +153,11 @@ class LossConfig(Settings):
 
 
 class NoiseConfig(Settings):
-    """How noise levels are drawn: ``sigmoid(N(mean, std))``."""
+    """How noise levels are drawn."""
 
+    kind: Literal["logit-normal", "uniform"] = "logit-normal"
+    """logit-normal: ``sigmoid(N(mean, std))``, as GRID's release; uniform: as its paper. Those of a
+    pretrained pipeline are then shifted as its schedule is."""
     mean: float = 1.6
     """For the default layout; above 0 emphasises high noise. A grid of pixels needs much: it
     repeats its content in every cell, so that even at sigma 0.98 the words are not needed to see
@@ -264,8 +269,17 @@ class TrainConfig(Settings):
     run; by default random weights. It must have the architecture of ``model``, or less of depth
     and detail: what it lacks begins as no change."""
     lora: LoraSettings | None = None
-    """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
-    hold the model with its changes merged."""
+    """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints of
+    a pretrained pipeline hold the LoRA, as diffusers reads it; those of a grid transformer hold
+    the model with its changes merged."""
+    quantize: Literal["none", "nf4", "int8", "fp8"] = "none"
+    """Weights of a pretrained transformer in fewer bits, below the LoRA: nf4 by bitsandbytes, int8
+    and fp8 by torchao."""
+    gradient_checkpointing: bool = False
+    """Compute the blocks of a pretrained transformer again in the backward pass instead of
+    remembering what they held: a third slower, in a fraction of the memory."""
+    embedded_guidance: float = Field(default=1.0, ge=1)
+    """Guidance that a model with guidance embedded, as FLUX.1-dev, is told in training."""
     details_alone: bool = False
     """Train the detail blocks alone; all other weights stay as they are. A step costs about half,
     and what the model can do already is not unlearned."""

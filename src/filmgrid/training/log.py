@@ -54,8 +54,10 @@ class TrainingLog:
     def begin(self, state: TrainState, *, resumed: bool) -> None:
         """Say what is trained, on what, from where."""
         parameters = sum(parameter.numel() for parameter in state.module.parameters())
+        training = sum(parameter.numel() for parameter in state.weights.values())
+        part = "" if training == parameters else f", of which {training / 1e6:.2f}M train,"
         self._say(
-            f"{self.config.name}: {parameters / 1e6:.2f}M parameters on "
+            f"{self.config.name}: {parameters / 1e6:.2f}M parameters{part} on "
             f"{state.accelerator.device} in {str(state.dtype).removeprefix('torch.')}, "
             f"{state.accelerator.num_processes} process(es), {torch.get_num_threads()} threads."
         )

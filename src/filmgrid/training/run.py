@@ -27,6 +27,7 @@ MAY_CHANGE = frozenset(
     [
         "out",
         "compile",
+        "gradient_checkpointing",
         "workers",
         "device",
         "log_every",
@@ -66,7 +67,8 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
     main = state.accelerator.is_main_process
     if main:
         _save_config(config)
-    numbered = Batches(config, sources, state.accelerator.num_processes)
+    facts = state.backbone.facts
+    numbered = Batches(config, sources, state.accelerator.num_processes, facts)
     with TrainingLog(config, state.progress.step, quiet=not main) as book:
         book.begin(state, resumed=resumed)
         started, before = time.perf_counter(), state.progress.seconds

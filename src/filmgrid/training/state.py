@@ -14,6 +14,8 @@ import copy
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -22,28 +24,26 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
-from peft import LoraConfig
 from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from filmgrid.data.files import atomic_folder
-from filmgrid.data.provenance import current_versions
 from filmgrid.errors import CheckpointError, ConfigError, MediaError
-from filmgrid.grid.prompts import Wording
+from filmgrid.models.adapters import save_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
-from filmgrid.models.facts import BackboneFacts
-from filmgrid.models.families import load_mini, mini_backbone
-from filmgrid.models.mini import GridTransformer
+from filmgrid.models.codec import Codec
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
-from filmgrid.models.upscaler import FACTOR
+from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.training.config import TrainConfig
-from filmgrid.training.optim import LAYERS, Muon, split_parameters
+from filmgrid.training.optim import Muon, split_parameters
+from filmgrid.training.starting import start_network
 
 log = logging.getLogger(__name__)
+WEIGHTS = "weights.safetensors"
 _DAMAGE = (KeyError, EOFError, UnpicklingError)
 
 
@@ -65,8 +65,9 @@ class TrainState:
         accelerator: devices and processes.
         module: the network whose weights are trained.
         backbone: the call that training makes, over the compiled and distributed network.
-        averaged: a backbone with the averaged weights, for samples and for saving.
-        ema: the average.
+        plain: the same call over the network itself, for samples.
+        codec: between frames and what the network sees.
+        ema: the average of the weights that train.
         optimizers: Muon and AdamW.
         dtype: of the matrix products.
         progress: steps done.
@@ -74,13 +75,24 @@ class TrainState:
 
     config: TrainConfig
     accelerator: Accelerator
-    module: GridTransformer
+    module: Any
     backbone: Backbone
-    averaged: Backbone
+    plain: Backbone
+    codec: Codec
     ema: EMAModel
     optimizers: list[Any]
     dtype: torch.dtype
     progress: Progress
+
+    @property
+    def weights(self) -> dict[str, nn.Parameter]:
+        """Those that train, by name."""
+        return trained_weights(self.module)
+
+
+def trained_weights(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Weights that a network does not hold fixed, by name."""
+    return {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
 
 
 def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
@@ -92,11 +104,9 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     """
     device = choose_device(config.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
-    module = _first_module(config)
-    facts = facts_of(config, has_text=has_text)
-    averaged = mini_backbone(_first_module(config).eval().requires_grad_(False), facts)
-    averaged.module.to(accelerator.device)
     dtype = choose_dtype(config.precision, accelerator.device)
+    start = start_network(config, dtype, accelerator.device, has_text=has_text)
+    module: Any = start.backbone.module
     matrices, rest = split_parameters(module)
     optim = config.optim
     optimizers: list[torch.optim.Optimizer] = [
@@ -108,21 +118,23 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
         )
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
-    if config.compile and accelerator.device.type == "cuda":
+    can = config.compile and can_compile(accelerator.device)
+    if can and (accelerator.device.type == "cuda" or start.backbone.facts.is_pretrained):
         module.compile_repeated_blocks(dynamic=True)  # once for all layouts
-    elif config.compile and can_compile(accelerator.device):
+    elif can:
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
         # to compile on CPUs if a larger layout comes first (torch 2.13).
         torch._dynamo.config.recompile_limit = 8 * len(config.layouts)
         running = torch.compile(prepared, dynamic=False)  # pyright: ignore[reportAssignmentType]
-    ema = EMAModel(module.parameters(), decay=config.ema, foreach=True)
+    ema = EMAModel(trained_weights(module).values(), decay=config.ema, foreach=True)
     ema.to(accelerator.device)
     return TrainState(
         config,
         accelerator,
         module,
-        mini_backbone(module, facts).with_module(running),
-        averaged,
+        start.backbone.with_module(running),
+        start.backbone,
+        start.codec,
         ema,
         prepared_optimizers,
         dtype,
@@ -143,34 +155,18 @@ def can_compile(device: torch.device) -> bool:
     return there
 
 
-def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
-    """What the model of a run states about itself."""
-    factor = 1 if config.upscaler is None else FACTOR
-    return BackboneFacts(
-        family="mini",
-        name=config.name,
-        layout=str(config.default_layout),
-        trained_layouts=tuple(dict.fromkeys(share.layout for share in config.layouts)),
-        cell=(factor * config.cell, factor * config.cell),
-        stride=factor * config.model.patch,
-        upscaler=config.upscaler,
-        has_text=has_text and config.caption_dropout < 1,
-        per_cell_sigma=config.keep_probability > 0,
-        wording=config.wording if config.wording_probability > 0 else Wording.NONE,
-        num_steps=config.num_steps,
-        guidance_scale=config.guidance_scale,
-        shift=config.shift,
-        fps=config.fps,
-        licence=config.licence,
-        training={"config": config.model_dump(mode="json", exclude={"out"})},
-        versions=current_versions(),
-    )
-
-
-def copy_average(state: TrainState) -> Backbone:
-    """Bring the averaged backbone up to date."""
-    state.ema.copy_to(state.averaged.module.parameters())
-    return state.averaged
+@contextmanager
+def averaged(state: TrainState) -> Iterator[Backbone]:
+    """The backbone with the averaged weights in it, for samples and for saving."""
+    weights = list(state.weights.values())
+    state.ema.store(weights)
+    state.ema.copy_to(weights)
+    state.module.eval()
+    try:
+        yield state.plain
+    finally:
+        state.ema.restore(weights)
+        state.module.train()
 
 
 def save_checkpoint(state: TrainState) -> Path:
@@ -181,12 +177,10 @@ def save_checkpoint(state: TrainState) -> Path:
     """
     folder = state.config.out / "checkpoints" / f"step-{state.progress.step:08d}"
     if state.accelerator.is_main_process:
-        averaged = copy_average(state)
-        told = {**averaged.facts.training, "progress": state.progress.model_dump()}
-        facts = averaged.facts.model_copy(update={"training": told})
         try:
             with atomic_folder(folder, may_replace=lambda _: True) as part:
-                save_module(merge_lora(averaged.module), facts, part / "model")
+                with averaged(state) as backbone:
+                    _save_model(state, backbone, part / "model")
                 _save_training(state, part / "state")
         except (MediaError, SafetensorError, RuntimeError) as error:
             text = " ".join(str(error).split())[:200]
@@ -216,7 +210,11 @@ def resume(state: TrainState) -> bool:
         return False
     training = folder / "state"
     try:
-        state.module.load_state_dict(load_file(training / "weights.safetensors"))
+        found = load_file(training / WEIGHTS)
+        if missing := state.weights.keys() - found.keys():
+            raise KeyError(f"no weight {min(missing)}")
+        # Those of a pipeline that do not train are where it came from.
+        state.module.load_state_dict(found, strict=not state.plain.facts.is_pretrained)
         averages = load_file(training / "average.safetensors")
         for index, optimizer in enumerate(state.optimizers):
             saved = torch.load(
@@ -236,21 +234,34 @@ def resume(state: TrainState) -> bool:
             f"{state.config.out} was trained by {before} process(es) and {now} are running now. "
             f"Start {before} to go on exactly, or name another --out."
         )
-    names = [name for name, _ in state.module.named_parameters()]
     state.ema.load_state_dict(
         {
             "optimization_step": state.progress.ema_step,
-            "shadow_params": [averages[name].to(state.accelerator.device) for name in names],
+            "shadow_params": [
+                averages[name].to(state.accelerator.device) for name in state.weights
+            ],
         }
     )
     return True
 
 
+def _save_model(state: TrainState, backbone: Backbone, folder: Path) -> None:
+    """Write a grid transformer whole, with its low-rank changes merged; of a pipeline the LoRA."""
+    told = {**backbone.facts.training, "progress": state.progress.model_dump()}
+    facts = backbone.facts.model_copy(update={"training": told})
+    if isinstance(backbone, PretrainedBackbone):
+        save_lora(backbone.pipeline, facts, folder)
+    else:
+        save_module(merge_lora(backbone.module), facts, folder)
+
+
 def _save_training(state: TrainState, folder: Path) -> None:
+    """Write what going on needs: of a pretrained pipeline, nothing that does not train."""
     folder.mkdir()
-    save_file(state.module.state_dict(), folder / "weights.safetensors")
-    names = [name for name, _ in state.module.named_parameters()]
-    averages = dict(zip(names, state.ema.shadow_params, strict=True))
+    pretrained = state.plain.facts.is_pretrained
+    kept = state.weights if pretrained else state.module.state_dict()
+    save_file({name: weight.detach() for name, weight in kept.items()}, folder / WEIGHTS)
+    averages = dict(zip(state.weights, state.ema.shadow_params, strict=True))
     save_file(averages, folder / "average.safetensors")
     for index, optimizer in enumerate(state.optimizers):
         torch.save(optimizer.state_dict(), folder / f"optimizer-{index}.pt")
@@ -265,55 +276,3 @@ def merge_lora(module: Any) -> Any:
     merged.fuse_lora()
     merged.unload_lora()
     return merged
-
-
-def _first_module(config: TrainConfig) -> GridTransformer:
-    """The weights a run begins with, those that train marked so.
-
-    The global generator is left as it was.
-
-    Raises:
-        CheckpointError: if the other model cannot be loaded.
-        ConfigError: if it has another architecture.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        module = _given_module(config)
-        if config.details_alone:
-            for name, parameter in module.named_parameters():
-                parameter.requires_grad_(name.startswith("details."))
-        if config.lora is not None:
-            rank = config.lora.rank
-            module.requires_grad_(False)
-            module.add_adapter(
-                LoraConfig(
-                    r=rank,
-                    target_modules=rf"blocks\..*({'|'.join(LAYERS)})",
-                    lora_alpha=config.lora.alpha or rank,  # pyright: ignore[reportArgumentType]
-                )
-            )
-    return module
-
-
-def _given_module(config: TrainConfig) -> GridTransformer:
-    """Those of the model that the run starts from, or fresh ones from its seed."""
-    fresh = GridTransformer(**config.model.model_dump())
-    if config.start_from is None or newest_checkpoint(config.out):
-        return fresh
-    given = load_mini(config.start_from).module
-    assert isinstance(given, GridTransformer)
-    wanted = config.model.model_dump()
-    found = {key: given.config[key] for key in wanted}
-    grows = {"depth", "detail"} | ({"detail_dim"} if not found["detail"] else set())
-    other = [key for key in ("depth", "detail") if found[key] > wanted[key]]
-    other += [key for key in wanted if found[key] != wanted[key] and key not in grows]
-    if other:
-        raise ConfigError(
-            f"The model {config.start_from}, which start_from names, has model.{other[0]} "
-            f"{found[other[0]]!r}, and this run has {wanted[other[0]]!r}. Give model the "
-            "architecture of those weights, or more of depth or detail, or leave start_from out "
-            "to begin with random ones."
-        )
-    # Blocks that the given model lacks begin as no change: their gates and paint are 0.
-    fresh.load_state_dict(given.state_dict(), strict=False)
-    return fresh.train().requires_grad_(True)

@@ -61,10 +61,10 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
             accelerator.backward((base + weight * temporal) / len(batches))
         base_sum = base_sum + base.detach()
         temporal_sum = temporal_sum + temporal.detach()
-    norm = accelerator.clip_grad_norm_(state.module.parameters(), config.optim.clip_norm)
+    norm = accelerator.clip_grad_norm_(state.weights.values(), config.optim.clip_norm)
     for optimizer in state.optimizers:
         optimizer.step()
-    state.ema.step(state.module.parameters())
+    state.ema.step(state.weights.values())
     state.progress.step += 1
     state.progress.ema_step = state.ema.optimization_step
     return StepReport(
@@ -79,20 +79,23 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
 
 def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     """Base and temporal loss of a batch."""
-    device = state.accelerator.device
-    clean = pixels_of(batch.frames, device)
+    device, facts = state.accelerator.device, state.backbone.facts
+    with torch.no_grad():
+        clean = state.codec.encode(pixels_of(batch.frames, device))
+        condition = state.backbone.encode(batch.prompts)
+    if facts.guidance == "embedded":
+        told = torch.full((len(clean),), state.config.embedded_guidance, device=device)
+        condition = {**condition, "guidance": told}
     seed = (state.config.seed * NOISE_STREAM + batch.number) % 2**63
     generator = torch.Generator(device).manual_seed(seed)
     noise = torch.randn(clean.shape, generator=generator, device=device)
     sigma = torch.from_numpy(batch.sigma).to(device)
     keep = torch.from_numpy(batch.keep).to(device)
-    condition = state.backbone.encode(batch.prompts)
     noisy = add_noise(clean, noise, sigma)
     with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
         velocity = state.backbone.velocity(noisy, sigma, condition, batch.layout)
-    residual = residual_of(
-        velocity, velocity_of(clean, noise), sigma, keep, state.config.loss.sigma_floor
-    )
+    floor = 0.0 if facts.is_pretrained else state.config.loss.sigma_floor
+    residual = residual_of(velocity, velocity_of(clean, noise), sigma, keep, floor)
     wrap = state.config.loss.temporal != "grid-release"
     return base_loss(residual, keep), temporal_loss(residual, keep, batch.layout, wrap)
 

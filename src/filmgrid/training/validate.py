@@ -14,13 +14,14 @@ from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.reference import Reference, from_image
 from filmgrid.grid.spec import Layout
 from filmgrid.metrics.health import HealthReport, measure_health
+from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.process.noise import seeded_noise
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.training.config import TrainConfig
-from filmgrid.training.state import TrainState, copy_average
+from filmgrid.training.state import TrainState, averaged
 from filmgrid.types import FrameArray
 
 log = logging.getLogger(__name__)
@@ -49,13 +50,14 @@ def validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float
         return {}
 
 
+@torch.inference_mode()
 def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
     config, layout = state.config, state.config.default_layout
     examples = _examples(config, sources, layout)
     real = np.stack([frames for frames, _ in examples])
     captions = [caption for _, caption in examples]
     prompts = list(config.validation_prompts) or captions
-    first = pixels_of(real[:, 0]).to(state.accelerator.device)
+    first = state.codec.encode(pixels_of(real[:, :1], state.accelerator.device))[:, 0]
     rows = {
         "data": real,
         "from the prompt": _sample(state, prompts, layout, None),
@@ -92,24 +94,37 @@ def _examples(
 def _sample(
     state: TrainState, captions: list[str], layout: Layout, reference: Reference | None
 ) -> FrameArray:
-    config, backbone = state.config, copy_average(state)
+    with averaged(state) as backbone:
+        return _sample_with(backbone, state, captions, layout, reference)
+
+
+def _sample_with(
+    backbone: Backbone,
+    state: TrainState,
+    captions: list[str],
+    layout: Layout,
+    reference: Reference | None,
+) -> FrameArray:
+    config, facts, codec = state.config, backbone.facts, state.codec
     device = state.accelerator.device
     prompts = [
-        describe_layout(caption, layout, wording_for(layout, backbone.facts.wording))
-        if caption
-        else ""
+        describe_layout(caption, layout, wording_for(layout, facts.wording)) if caption else ""
         for caption in captions
     ]
     condition, null = encode_both(backbone, prompts, [""] * len(prompts))
-    scale = config.guidance_scale if backbone.facts.has_text else 1.0
+    scale = config.guidance_scale if facts.has_text else 1.0
     velocity_of = guided(backbone, condition, layout, scale, null, state.dtype)
-    shape = (layout.num_cells, 3, *config.cell_size)
+    sides = (side // codec.stride for side in config.cell_size)
+    shape = (layout.num_cells, codec.channels, *sides)
     noise = seeded_noise(range(len(prompts)), shape, device)
-    sigmas = plan_sigmas(config.num_steps, config.shift)
+    shift = facts.shift_of(layout, config.cell_size, config.num_steps)
     latents = noise
-    for reached in sample(velocity_of, noise, sigmas, reference, backbone.facts.per_cell_sigma):
+    backbone.begin()
+    for reached in sample(
+        velocity_of, noise, plan_sigmas(config.num_steps, shift), reference, facts.per_cell_sigma
+    ):
         latents = reached.noisy
-    return frames_of(latents)
+    return frames_of(codec.decode(latents))
 
 
 def _summary(of: str, reports: list[HealthReport]) -> dict[str, float]:

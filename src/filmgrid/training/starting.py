@@ -1,0 +1,211 @@
+"""What a run begins with: a network, which of its weights train, and how it is called."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+
+from filmgrid.data.provenance import current_versions
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.grid.prompts import Wording
+from filmgrid.grid.spec import check_stride
+from filmgrid.loading import Loading
+from filmgrid.models.adapters import block_layers
+from filmgrid.models.backbone import Backbone
+from filmgrid.models.codec import Codec, PixelCodec
+from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.families import load_mini, load_pipeline, mini_backbone
+from filmgrid.models.mini import GridTransformer
+from filmgrid.models.places import find_model, load_facts, newest_checkpoint
+from filmgrid.models.upscaler import FACTOR
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.optim import LAYERS
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network that is ready to be trained.
+
+    Args:
+        backbone: whose module has the weights; those that train require a gradient.
+        codec: between frames and what the backbone sees.
+    """
+
+    backbone: Backbone
+    codec: Codec
+
+
+def start_network(
+    config: TrainConfig, dtype: torch.dtype, device: torch.device, *, has_text: bool
+) -> Start:
+    """The network that a run begins with: fresh, or that of ``start_from``.
+
+    The global generator is left as it was.
+
+    Args:
+        config: of the run.
+        dtype: of the weights that do not train in a pretrained pipeline.
+        device: where it will train.
+        has_text: whether the data has captions.
+
+    Raises:
+        CheckpointError: if the other model cannot be loaded.
+        ConfigError: if it has another architecture, or does not fit the run.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        found = _find_pretrained(config)
+        if found is not None:
+            return _start_pretrained(config, *found, dtype, device)
+        module = _given_module(config)
+        if config.details_alone:
+            for name, parameter in module.named_parameters():
+                parameter.requires_grad_(name.startswith("details."))
+        if config.lora is not None:
+            _add_lora(config, module, rf"blocks\..*({'|'.join(LAYERS)})")
+    return Start(mini_backbone(module, facts_of(config, has_text=has_text)), PixelCodec())
+
+
+def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
+    """What the grid transformer of a run states about itself."""
+    factor = 1 if config.upscaler is None else FACTOR
+    return BackboneFacts(
+        family="mini",
+        name=config.name,
+        layout=str(config.default_layout),
+        trained_layouts=_layouts(config),
+        cell=(factor * config.cell, factor * config.cell),
+        stride=factor * config.model.patch,
+        upscaler=config.upscaler,
+        has_text=has_text and config.caption_dropout < 1,
+        per_cell_sigma=config.keep_probability > 0,
+        wording=_wording(config),
+        num_steps=config.num_steps,
+        guidance_scale=config.guidance_scale,
+        shift=config.shift,
+        fps=config.fps,
+        licence=config.licence,
+        training={"config": config.model_dump(mode="json", exclude={"out"})},
+        versions=current_versions(),
+    )
+
+
+def _find_pretrained(config: TrainConfig) -> tuple[Path, BackboneFacts] | None:
+    """Folder and facts of the pipeline that the run starts from, if it is one."""
+    if config.start_from is None:
+        return None
+    try:
+        folder = find_model(config.start_from, weights=True)
+        facts = load_facts(folder, config.start_from)
+    except CheckpointError:
+        if newest_checkpoint(config.out) is None:
+            raise
+        return None  # a grid transformer goes on without the one that it started from
+    return (folder, facts) if facts.is_pretrained else None
+
+
+def _start_pretrained(
+    config: TrainConfig,
+    folder: Path,
+    facts: BackboneFacts,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Start:
+    _check_pretrained(config, facts)
+    loading = Loading(quantize=config.quantize)
+    backbone, codec = load_pipeline(folder, facts, dtype, device, loading)
+    network: Any = backbone.module
+    if config.gradient_checkpointing:
+        network.enable_gradient_checkpointing()
+    _add_lora(config, network, block_layers(network))
+    return Start(_told(backbone, config), codec)
+
+
+def _told(backbone: Any, config: TrainConfig) -> Backbone:
+    """A pretrained backbone with what the run will have taught it in its facts."""
+    facts = backbone.facts.model_copy(
+        update={
+            "layout": str(config.default_layout),
+            "trained_layouts": _layouts(config),
+            "cell": (config.cell, config.cell),
+            "wording": _wording(config),
+            "training": {"config": config.model_dump(mode="json", exclude={"out"})},
+            "versions": current_versions(),
+        }
+    )
+    return type(backbone)(facts, backbone.module, backbone.dtype, backbone.pipeline)
+
+
+def _layouts(config: TrainConfig) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(share.layout for share in config.layouts))
+
+
+def _wording(config: TrainConfig) -> Wording:
+    return config.wording if config.wording_probability > 0 else Wording.NONE
+
+
+def _check_pretrained(config: TrainConfig, facts: BackboneFacts) -> None:
+    """Refuse what cannot be trained on a pipeline of diffusers.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if config.lora is None:
+        raise ConfigError(
+            f"{facts.name} is a pretrained pipeline, and only LoRAs of it are trained. Set lora, "
+            "for example with rank 16."
+        )
+    if config.keep_probability:
+        raise ConfigError(
+            f"{facts.name} has one noise level for the whole grid, so that no cell can be kept "
+            f"clean, and keep_probability is {config.keep_probability:g}. Set it to 0."
+        )
+    if config.upscaler is not None:
+        raise ConfigError(
+            f"upscaler is for grid transformers of ours. Leave it out of a LoRA of {facts.name}."
+        )
+    check_stride(config.cell_size, facts.stride)
+
+
+def _add_lora(config: TrainConfig, module: Any, layers: str | list[str]) -> None:
+    """Freeze a network and add low-rank changes, which train in 32 bits."""
+    assert config.lora is not None
+    rank = config.lora.rank
+    module.requires_grad_(False)
+    module.add_adapter(
+        LoraConfig(
+            r=rank,
+            target_modules=layers,
+            lora_alpha=config.lora.alpha or rank,  # pyright: ignore[reportArgumentType]
+            use_dora=config.lora.dora,
+        )
+    )
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+
+
+def _given_module(config: TrainConfig) -> GridTransformer:
+    """Those of the model that the run starts from, or fresh ones from its seed."""
+    fresh = GridTransformer(**config.model.model_dump())
+    if config.start_from is None or newest_checkpoint(config.out):
+        return fresh
+    given = load_mini(config.start_from).module
+    assert isinstance(given, GridTransformer)
+    wanted = config.model.model_dump()
+    found = {key: given.config[key] for key in wanted}
+    grows = {"depth", "detail"} | ({"detail_dim"} if not found["detail"] else set())
+    other = [key for key in ("depth", "detail") if found[key] > wanted[key]]
+    other += [key for key in wanted if found[key] != wanted[key] and key not in grows]
+    if other:
+        raise ConfigError(
+            f"The model {config.start_from}, which start_from names, has model.{other[0]} "
+            f"{found[other[0]]!r}, and this run has {wanted[other[0]]!r}. Give model the "
+            "architecture of those weights, or more of depth or detail, or leave start_from out "
+            "to begin with random ones."
+        )
+    # Blocks that the given model lacks begin as no change: their gates and paint are 0.
+    fresh.load_state_dict(given.state_dict(), strict=False)
+    return fresh.train().requires_grad_(True)
