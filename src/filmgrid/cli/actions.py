@@ -120,13 +120,17 @@ def _train(words: list[str]) -> None:
 
         print(f"The upscaler is in {train_upscaler(asked)}")
         return
+    from filmgrid.models.places import FACTS
     from filmgrid.training.run import train
 
     folder = train(asked)
     if int(os.environ.get("RANK", "0")):
         return  # one of several processes tells
     print(f"The model is in {folder / 'model'}")
-    print(f'Try it: filmgrid generate "PROMPT" --model {config.out} --out sequence.mp4')
+    model = str(config.out)
+    if not (folder / "model" / FACTS).is_file():  # a LoRA
+        model = f"{config.start_from} --lora {config.out}"
+    print(f'Try it: filmgrid generate "PROMPT" --model {model} --out sequence.mp4')
 
 
 def _build(config: Build) -> None:

@@ -136,9 +136,20 @@ def load_facts(folder: Path, name: str | None = None, loras: Sequence[str] = ())
         ) from error
 
 
+def find_lora(place: str) -> Path | None:
+    """File or folder of a LoRA on this machine; of a training run, its newest checkpoint."""
+    path = Path(os.path.expanduser(place))
+    newest = newest_checkpoint(path)
+    if newest is not None:
+        return newest / "model"
+    return path if path.exists() else None
+
+
 def layouts_of_lora(place: str) -> tuple[str, ...]:
     """Layouts that a LoRA on this machine was trained on, if its file says so."""
-    path = Path(os.path.expanduser(place))
+    path = find_lora(place)
+    if path is None:
+        return ()
     files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
     for file in files:
         try:

@@ -1,7 +1,6 @@
 """Brings a pipeline to a device as asked: LoRAs, quantised weights, offloading, compiled blocks."""
 
 import importlib.util
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ import torch
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.loading import Loading, LoraChoice, parse_lora
 from filmgrid.models.hub import is_hub_id
+from filmgrid.models.places import find_lora
 
 NEEDS = {"nf4": "bitsandbytes", "int8": "torchao", "fp8": "torchao"}
 """Library that each kind of quantisation takes."""
@@ -129,12 +129,10 @@ def add_loras(pipeline: Any, loras: list[LoraChoice]) -> None:
 
 
 def lora_place(place: str) -> tuple[str, dict[str, str]]:
-    """What diffusers is given for a file, a folder, or ``owner/name[/file]`` on the Hub."""
-    path = Path(place).expanduser()
-    if path.is_file():
-        return str(path.parent), {"weight_name": path.name}
-    if path.is_dir():
-        return str(path), {}
+    """What diffusers is given for a file, a folder, a run, or ``owner/name[/file]`` on the Hub."""
+    path = find_lora(place)
+    if path is not None:
+        return (str(path), {}) if path.is_dir() else (str(path.parent), {"weight_name": path.name})
     owner, _, rest = place.partition("/")
     name, _, file = rest.partition("/")
     if is_hub_id(f"{owner}/{name}"):

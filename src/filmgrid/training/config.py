@@ -167,14 +167,18 @@ class NoiseConfig(Settings):
 
 
 class OptimConfig(Settings):
-    """Muon for the matrices of the blocks, AdamW for the rest."""
+    """Which optimisers move what, and how fast."""
 
+    matrices: Literal["auto", "muon", "adamw"] = "auto"
+    """What moves the matrices of the blocks, or of a LoRA: auto is Muon for a grid transformer
+    whose weights all train, and AdamW for a LoRA. The rest is AdamW's."""
     muon_lr: float = Field(default=0.02, gt=0)
     """Learning rate of the matrices, per unit of spectral norm."""
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)
     """Momentum of Muon, in Nesterov's form."""
-    adamw_lr: float = Field(default=1.2e-3, gt=0)
-    """Learning rate of everything else."""
+    adamw_lr: float | None = Field(default=None, gt=0)
+    """Learning rate of AdamW; by default 1.2e-3 for a grid transformer of ours and its LoRAs, and
+    1e-4 for LoRAs of pretrained pipelines."""
     adamw_betas: tuple[Share, Share] = (0.9, 0.98)
     """Decay rates of AdamW's moments."""
     weight_decay: float = Field(default=0.1, ge=0)

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from filmgrid.training.config import OptimConfig
+
 LAYERS = ("qkv", "proj", "up", "down")
 """Layers of the blocks whose matrices Muon trains, or LoRA changes; modulation and all layers
 outside the blocks are AdamW's."""
@@ -89,8 +91,38 @@ def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
+def make_optimizers(
+    module: nn.Module, config: OptimConfig, dtype: torch.dtype, *, is_pretrained: bool
+) -> list[torch.optim.Optimizer]:
+    """The optimisers of a network: Muon, if it has any matrices, and AdamW.
+
+    Args:
+        module: whose weights train where they require a gradient.
+        config: which optimiser moves what.
+        dtype: in which Muon makes its steps orthogonal.
+        is_pretrained: whether it is another one's network, under a LoRA.
+    """
+    matrices, rest = split_parameters(module)
+    chosen = config.matrices
+    if chosen == "auto":
+        chosen = (
+            "adamw" if any("lora_" in name for name, _ in module.named_parameters()) else "muon"
+        )
+    if chosen == "adamw":
+        matrices, rest = [], matrices + rest
+    made: list[torch.optim.Optimizer] = []
+    if matrices:
+        made.append(
+            Muon(matrices, config.muon_lr, config.muon_momentum, config.weight_decay, dtype)
+        )
+    if rest:
+        lr = config.adamw_lr or (1e-4 if is_pretrained else 1.2e-3)
+        made.append(torch.optim.AdamW(rest, lr, config.adamw_betas, weight_decay=0.0))
+    return made
+
+
 def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Matrices inside the blocks, for Muon; and all else that trains, for AdamW."""
+    """Matrices inside the blocks or of LoRAs, for Muon; and all else that trains, for AdamW."""
     matrices, rest = [], []
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
@@ -98,7 +130,8 @@ def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
         inside = name.startswith(("blocks.", "details.blocks.")) and name.endswith(
             tuple(f"{layer}.weight" for layer in LAYERS)
         )
-        (matrices if inside else rest).append(parameter)
+        of_lora = "lora_" in name and parameter.ndim == 2
+        (matrices if inside or of_lora else rest).append(parameter)
     return matrices, rest
 
 

@@ -39,7 +39,7 @@ from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.training.config import TrainConfig
-from filmgrid.training.optim import Muon, split_parameters
+from filmgrid.training.optim import make_optimizers
 from filmgrid.training.starting import start_network
 
 log = logging.getLogger(__name__)
@@ -107,19 +107,12 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     dtype = choose_dtype(config.precision, accelerator.device)
     start = start_network(config, dtype, accelerator.device, has_text=has_text)
     module: Any = start.backbone.module
-    matrices, rest = split_parameters(module)
-    optim = config.optim
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(rest, optim.adamw_lr, optim.adamw_betas, weight_decay=0.0)
-    ]
-    if matrices:
-        optimizers.insert(
-            0, Muon(matrices, optim.muon_lr, optim.muon_momentum, optim.weight_decay, dtype)
-        )
+    pretrained = start.backbone.facts.is_pretrained
+    optimizers = make_optimizers(module, config.optim, dtype, is_pretrained=pretrained)
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
     can = config.compile and can_compile(accelerator.device)
-    if can and (accelerator.device.type == "cuda" or start.backbone.facts.is_pretrained):
+    if can and (pretrained or accelerator.device.type == "cuda"):
         module.compile_repeated_blocks(dynamic=True)  # once for all layouts
     elif can:
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
