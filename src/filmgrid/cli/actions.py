@@ -88,7 +88,7 @@ def _verify_lora(config: VerifyLora) -> None:
 
 def _train(words: list[str]) -> None:
     """Train by a preset or a file, changed as the other words say."""
-    from filmgrid.training.config import UpscalerConfig
+    from filmgrid.training.config import CurriculumConfig, UpscalerConfig
     from filmgrid.training.files import find_config
     from filmgrid.training.presets import PRESETS
 
@@ -101,6 +101,9 @@ def _train(words: list[str]) -> None:
     name, *overrides = words
     default = find_config(name)  # before the parser, whose errors would hide its own
 
+    if isinstance(default, CurriculumConfig):
+        _train_stages(default, name, overrides)
+        return
     kind = type(default)
 
     class Training(Words, kind):  # pyright: ignore[reportGeneralTypeIssues]  # one of two
@@ -120,10 +123,35 @@ def _train(words: list[str]) -> None:
 
         print(f"The upscaler is in {train_upscaler(asked)}")
         return
-    from filmgrid.models.places import FACTS
     from filmgrid.training.run import train
 
-    folder = train(asked)
+    _tell_model(train(asked), asked)
+
+
+def _train_stages(default: Any, name: str, overrides: list[str]) -> None:
+    """Train by a curriculum, in its folder or another."""
+    from filmgrid.training.curriculum import train_stages
+
+    class Stages(Words):
+        """Where a curriculum is trained; its stages are changed in its file."""
+
+        out: Path = default.out
+        """Folder of the runs."""
+
+    config = tyro.cli(
+        Stages,
+        prog=f"filmgrid train {name}",
+        description=f"Train the {len(default.stages)} stages of {name}.",
+        args=overrides,
+    )
+    asked = default.model_copy(update={"out": config.out})
+    _tell_model(train_stages(asked), asked.stage(len(asked.stages)))
+
+
+def _tell_model(folder: Path, config: Any) -> None:
+    """Say where what was trained is, and how to use it."""
+    from filmgrid.models.places import FACTS
+
     if int(os.environ.get("RANK", "0")):
         return  # one of several processes tells
     print(f"The model is in {folder / 'model'}")

@@ -4,13 +4,15 @@ from pathlib import Path
 from typing import Any
 
 from diffusers.training_utils import _collate_lora_metadata
-from peft import get_peft_model_state_dict
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from filmgrid.errors import CheckpointError
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import LORA_LAYOUTS
+from filmgrid.models.placing import lora_place
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
 LORA_FACTS = "filmgrid.facts"
@@ -29,6 +31,38 @@ def _is_of_a_block(name: str, module: nn.Module) -> bool:
     parts = name.split(".")
     inside = any(part.isdigit() for part in parts) and not {"lora_A", "lora_B"} & set(parts)
     return inside and isinstance(module, nn.Linear)
+
+
+def load_lora(pipeline: Any, place: str) -> None:
+    """Give the adapter of a pipeline, named ``default``, the weights of a LoRA, to train on.
+
+    Args:
+        pipeline: whose transformer has the adapter.
+        place: a file, a folder, a training run, or an id on the Hub.
+
+    Raises:
+        CheckpointError: if the LoRA is missing, or has other layers or another rank.
+    """
+    where, options = lora_place(place)
+    network = pipeline.transformer
+    try:
+        found = type(pipeline).lora_state_dict(where, **options)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        text = " ".join(str(error).split())[:160]
+        raise CheckpointError(f"The LoRA {place} cannot be read: {text}") from error
+    weights = {key.removeprefix("transformer."): value for key, value in found.items()}
+    wanted = get_peft_model_state_dict(network, adapter_name="default")
+    shapes = {key: tuple(value.shape) for key, value in wanted.items()}
+    other = [key for key, value in weights.items() if tuple(value.shape) != shapes.get(key)]
+    if other or weights.keys() != shapes.keys():
+        first = min(other or weights.keys() ^ shapes.keys())
+        raise CheckpointError(
+            f"The LoRA {place} does not fit the one that is trained: {first} is "
+            f"{list(weights[first].shape) if first in weights else 'missing'} and must be "
+            f"{list(shapes[first]) if first in shapes else 'left out'}. Give both the same rank, "
+            "and train the same model."
+        )
+    set_peft_model_state_dict(network, weights, adapter_name="default")
 
 
 def save_lora(pipeline: Any, facts: BackboneFacts, folder: Path) -> None:

@@ -1,11 +1,12 @@
 """What a training run is: one frozen model for the shell, YAML and Python. Free of torch."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from filmgrid.data.augment_config import AugmentConfig
+from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.settings import Settings
@@ -106,6 +107,9 @@ class LoraSettings(Settings):
     """The change is scaled by alpha / rank; by default alpha is the rank."""
     dora: bool = False
     """Learn the length of each row of the matrices apart (DoRA, arXiv:2402.09353)."""
+    start_from: str | None = None
+    """LoRA of a pretrained pipeline that this one begins as: a file, a folder, a run or a Hub id,
+    of the same rank; by default no change."""
 
 
 class LayoutShare(Settings):
@@ -395,3 +399,51 @@ class TrainConfig(Settings):
     def default_layout(self) -> Layout:
         """The first layout."""
         return Layout.parse(self.layouts[0].layout)
+
+
+class CurriculumConfig(Settings):
+    """Trainings one after the other, each going on from what the one before has learned.
+
+    GRID has two: a coarse stage of many sequences, low resolution and automatic captions, and a
+    fine one of few sequences, high resolution and precise captions (section 3.3).
+    """
+
+    kind: Literal["curriculum"] = "curriculum"
+    out: Path
+    """Folder of the runs: ``stage-1``, ``stage-2`` and so on."""
+    base: dict[str, Any] = Field(default={})
+    """Settings of a training that all stages share."""
+    stages: tuple[dict[str, Any], ...] = Field(min_length=1)
+    """Settings of each, over those of base; within optim, loss and the like only what is named
+    changes."""
+
+    @model_validator(mode="after")
+    def _every_stage_can_be_trained(self) -> Self:
+        for number in range(1, len(self.stages) + 1):
+            self.stage(number)
+        return self
+
+    def stage(self, number: int) -> TrainConfig:
+        """Settings of a stage, counted from 1; where it begins is not known before it does."""
+        for key in ("out", "kind"):
+            if key in self.base or key in self.stages[number - 1]:
+                raise ValueError(f"stage {number} sets {key}, which belongs to the curriculum.")
+        try:
+            settings = _merged(self.base, self.stages[number - 1])
+            return TrainConfig(out=self.out / f"stage-{number}", **settings)
+        except (ConfigError, ShapeError) as error:
+            raise ValueError(f"stage {number}: {error}") from error
+
+
+AnyConfig = TrainConfig | UpscalerConfig | CurriculumConfig
+"""What ``filmgrid train`` can be asked for."""
+
+
+def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Settings with changes; tables of both are merged, all else is replaced."""
+    both = {
+        key: _merged(base[key], value)
+        for key, value in changes.items()
+        if isinstance(value, dict) and isinstance(base.get(key), dict)
+    }
+    return {**base, **changes, **both}

@@ -6,16 +6,17 @@ from pathlib import Path
 import yaml
 
 from filmgrid.errors import ConfigError
-from filmgrid.training.config import TrainConfig, UpscalerConfig
+from filmgrid.training.config import AnyConfig, CurriculumConfig, TrainConfig, UpscalerConfig
 from filmgrid.training.presets import PRESETS
 
 
-def load_config(path: Path) -> TrainConfig | UpscalerConfig:
+def load_config(path: Path) -> AnyConfig:
     """Read a configuration from YAML.
 
     Args:
         path: the file; its keys are the fields of :class:`TrainConfig`, or with ``kind:
-            upscaler`` those of :class:`UpscalerConfig`.
+            upscaler`` those of :class:`UpscalerConfig`, with ``kind: curriculum`` those of
+            :class:`CurriculumConfig`.
 
     Raises:
         ConfigError: if the file cannot be read, is not YAML, or has an unknown or wrong value.
@@ -31,13 +32,14 @@ def load_config(path: Path) -> TrainConfig | UpscalerConfig:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{path} holds no settings. Write one `key: value` a line.")
+    kinds = {"upscaler": UpscalerConfig, "curriculum": CurriculumConfig}
     try:
-        return (UpscalerConfig if values.get("kind") == "upscaler" else TrainConfig)(**values)
+        return kinds.get(str(values.get("kind")), TrainConfig)(**values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def find_config(name: str) -> TrainConfig | UpscalerConfig:
+def find_config(name: str) -> AnyConfig:
     """A preset by name, or a YAML file.
 
     Raises:
@@ -49,8 +51,8 @@ def find_config(name: str) -> TrainConfig | UpscalerConfig:
 
 
 def check_same(
-    before: TrainConfig | UpscalerConfig,
-    now: TrainConfig | UpscalerConfig,
+    before: AnyConfig,
+    now: AnyConfig,
     may_change: Collection[str],
 ) -> None:
     """Refuse to go on with other settings than a run began with.

@@ -1,9 +1,13 @@
 """Named configurations, as functions; the recipe of every shipped model is one of them."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from filmgrid.training.config import (
+    AnyConfig,
+    CurriculumConfig,
     LayoutShare,
     ModelConfig,
     NoiseConfig,
@@ -90,9 +94,69 @@ def upscaler() -> UpscalerConfig:
     return UpscalerConfig(out=Path("runs/upscaler"))
 
 
-PRESETS: dict[str, Callable[[], TrainConfig | UpscalerConfig]] = {
+def grid_video(rank: int) -> CurriculumConfig:
+    """GRID's video model: a LoRA of FLUX.1-dev, 10,000 steps on grids of 16 and 64 frames.
+
+    The paper says neither how the steps are shared between the stages (here four to one), nor
+    the cells of its coarse stage (here half as large), nor how fast the temporal loss comes in
+    (here over the first half).
+    """
+    coarse = {"data": _folder("data/video-coarse"), "cell": 128, "steps": 8000}
+    fine = {"data": _folder("data/video-fine"), "cell": 256, "steps": 2000, "loss": {"ramp": 1e-3}}
+    layouts = [{"layout": "4x4"}, {"layout": "8x8"}]
+    return _curriculum(f"grid-video-r{rank}", rank, [coarse, fine], {"layouts": layouts})
+
+
+def grid_multi_view(rank: int) -> CurriculumConfig:
+    """GRID's turntables: a LoRA of FLUX.1-dev, 1,500 steps on 24 views; see ``grid_video``."""
+    coarse = {"data": _folder("data/views-coarse"), "cell": 128, "steps": 1200}
+    fine = {"data": _folder("data/views-fine"), "cell": 256, "steps": 300, "loss": {"ramp": 1e-3}}
+    shared = {"layouts": [{"layout": "4x6"}], "wording": "multi-view"}
+    return _curriculum(f"grid-multi-view-r{rank}", rank, [coarse, fine], shared)
+
+
+def _curriculum(
+    name: str, rank: int, stages: list[dict[str, Any]], shared: dict[str, Any]
+) -> CurriculumConfig:
+    """What GRID's trainings of FLUX.1-dev share.
+
+    Source: section 3.1, and its release where the paper is silent: gradient checkpointing, the
+    average of the weights, embedded guidance.
+    """
+    base = {
+        "name": name,
+        "start_from": "flux1-dev",
+        "lora": {"rank": rank},
+        "keep_probability": 0,
+        "caption_dropout": 0,
+        "wording_probability": 1,
+        "noise": {"kind": "uniform"},
+        "loss": {"temporal": "grid", "temporal_weight": 0.5, "ramp": 0.5},
+        "optim": {"adamw_lr": 1e-4, "adamw_betas": [0.9, 0.999], "warmup_steps": 0, "decay": 0},
+        "batch": 4,
+        "ema": 0.99,
+        "embedded_guidance": 1.0,
+        "gradient_checkpointing": True,
+        "compile": False,
+        "num_steps": 20,
+        "guidance_scale": 3.5,
+        "save_every": 250,
+        "validate_every": 500,
+    }
+    return CurriculumConfig(out=Path("runs") / name, base=base | shared, stages=tuple(stages))
+
+
+def _folder(place: str) -> list[dict[str, Any]]:
+    return [{"kind": "folder", "folder": place}]
+
+
+PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "mini": mini,
     "mini-stills": mini_stills,
     "tiny": tiny,
     "upscaler": upscaler,
+    "grid-video-r16": partial(grid_video, 16),
+    "grid-video-r256": partial(grid_video, 256),
+    "grid-multi-view-r16": partial(grid_multi_view, 16),
+    "grid-multi-view-r256": partial(grid_multi_view, 256),
 }

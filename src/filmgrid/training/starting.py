@@ -12,7 +12,7 @@ from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import check_stride
 from filmgrid.loading import Loading
-from filmgrid.models.adapters import block_layers
+from filmgrid.models.adapters import block_layers, load_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import Codec, PixelCodec
 from filmgrid.models.facts import BackboneFacts
@@ -64,6 +64,11 @@ def start_network(
             for name, parameter in module.named_parameters():
                 parameter.requires_grad_(name.startswith("details."))
         if config.lora is not None:
+            if config.lora.start_from is not None:
+                raise ConfigError(
+                    "lora.start_from is for pretrained pipelines. The LoRA of a grid transformer "
+                    "is merged into its checkpoints: name the run in start_from."
+                )
             _add_lora(config, module, rf"blocks\..*({'|'.join(LAYERS)})")
     return Start(mini_backbone(module, facts_of(config, has_text=has_text)), PixelCodec())
 
@@ -120,6 +125,9 @@ def _start_pretrained(
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
     _add_lora(config, network, block_layers(network))
+    assert config.lora is not None
+    if config.lora.start_from is not None and newest_checkpoint(config.out) is None:
+        load_lora(backbone.pipeline, config.lora.start_from)
     return Start(_told(backbone, config), codec)
 
 
