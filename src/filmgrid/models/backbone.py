@@ -40,6 +40,14 @@ class Backbone(ABC):
             ConfigError: if a prompt is longer than the model reads.
         """
 
+    def check(self, prompts: Sequence[str]) -> None:
+        """Refuse prompts that are too long, as :meth:`encode` does.
+
+        Raises:
+            ConfigError: if a prompt is longer than the model reads.
+        """
+        self.encode(prompts)
+
     @abstractmethod
     def blank(self, count: int) -> Condition:
         """Encoded prompts of full length that say nothing, on the device of the weights.

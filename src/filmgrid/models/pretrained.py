@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -21,6 +21,18 @@ from filmgrid.grid.spec import Layout
 from filmgrid.models.backbone import Backbone, Condition
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import FACTS
+
+
+class EncodedTexts(Protocol):
+    """Conditions by prompt."""
+
+    def __contains__(self, key: str) -> bool:
+        """Whether a prompt was encoded."""
+        ...
+
+    def __getitem__(self, key: str) -> Condition:
+        """Its condition, of one sequence."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,12 +47,14 @@ class PretrainedBackbone(Backbone):
         dtype: of the numbers that the network is given.
         pipeline: the pipeline that it came with; encodes prompts, loads LoRAs, offloads. None in
             a sketch of a backbone, which only counts.
+        texts: prompts that were encoded before, each as the condition of one sequence.
     """
 
     facts: BackboneFacts
     module: nn.Module
     dtype: torch.dtype
     pipeline: Any = None
+    texts: EncodedTexts | None = None
 
     autocasts = False
     tokenizer = "tokenizer"
@@ -52,9 +66,23 @@ class PretrainedBackbone(Backbone):
         Raises:
             ConfigError: if a prompt has more tokens than the model reads; diffusers cuts it.
         """
+        self.check(prompts)
+        if self.texts is not None and all(prompt in self.texts for prompt in prompts):
+            device = next(self.module.parameters()).device
+            return self.collate([self.texts[prompt] for prompt in prompts], device)
+        return self.embed(list(prompts))
+
+    def check(self, prompts: Sequence[str]) -> None:
+        """Count the tokens of prompts."""
         for prompt in prompts:
             self._check_length(prompt)
-        return self.embed(list(prompts))
+
+    def collate(self, conditions: Sequence[Condition], device: torch.device) -> Condition:
+        """Conditions of single prompts as that of a batch, on a device."""
+        return {
+            name: torch.cat([each[name] for each in conditions]).to(device)
+            for name in conditions[0]
+        }
 
     def velocity(
         self,

@@ -1,5 +1,6 @@
 """Z-Image and Z-Image-Turbo: a single stream over text of any length and image."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,12 @@ class ZImageBackbone(PretrainedBackbone):
         )
         length = torch.tensor([len(text) for text in texts])
         return {"text": pad_sequence(texts, batch_first=True), "length": length}
+
+    def collate(self, conditions: Sequence[Condition], device: torch.device) -> Condition:
+        """Conditions of single prompts, padded to the longest."""
+        texts = [each["text"][0] for each in conditions]
+        length = torch.cat([each["length"] for each in conditions])
+        return {"text": pad_sequence(texts, batch_first=True).to(device), "length": length}
 
     def blank(self, count: int) -> Condition:
         """Zeros in the place of what the language model says."""

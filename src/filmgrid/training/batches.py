@@ -141,7 +141,7 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
     """
     layouts = [Layout.parse(share.layout) for share in config.layouts]
     for prompt in config.validation_prompts:
-        backbone.encode([describe_layout(prompt, config.default_layout, config.wording)])
+        backbone.check([describe_layout(prompt, config.default_layout, config.wording)])
     for source in sources:
         if not isinstance(source, FolderExamples):
             continue
@@ -152,12 +152,28 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
             try:
                 for layout in layouts:
                     wording = wording_for(layout, config.wording)
-                    backbone.encode([describe_layout(caption, layout, wording)])
+                    backbone.check([describe_layout(caption, layout, wording)])
             except ConfigError as error:
                 raise DatasetError(
                     f"The caption of {entry.source} in {source.sequences.folder} is too long: "
                     f"{error} Or raise model.max_words."
                 ) from error
+
+
+def possible_prompts(config: TrainConfig, sources: Sequence[FolderExamples]) -> list[str]:
+    """Every prompt that a run on these datasets can come to, in training or for its samples."""
+    layouts = [Layout.parse(share.layout) for share in config.layouts]
+    captions = {entry.caption for source in sources for entry in source.sequences.entries}
+    prompts = {""}
+    for caption in captions - {""}:
+        prompts.add(caption)
+        for layout in layouts:
+            wording = wording_for(layout, config.wording)
+            prompts.add(describe_layout(caption, layout, wording))
+    default = config.default_layout
+    for prompt in config.validation_prompts:
+        prompts.add(describe_layout(prompt, default, wording_for(default, config.wording)))
+    return sorted(prompts)
 
 
 def sigma_at(noise: NoiseConfig, quantile: float, shift: float = 1.0) -> float:

@@ -286,6 +286,11 @@ class TrainConfig(Settings):
     gradient_checkpointing: bool = False
     """Compute the blocks of a pretrained transformer again in the backward pass instead of
     remembering what they held: a third slower, in a fraction of the memory."""
+    caching: bool = True
+    """Of a pretrained pipeline: encode the prompts and frames of datasets once, before the
+    training, and let go of the text encoders."""
+    cache: Path | None = None
+    """Folder for what is encoded, which runs may share; by default cache in out."""
     embedded_guidance: float = Field(default=1.0, ge=1)
     """Guidance that a model with guidance embedded, as FLUX.1-dev, is told in training."""
     details_alone: bool = False

@@ -14,6 +14,7 @@ from filmgrid.data.files import atomic_path
 from filmgrid.errors import ConfigError
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.training.batches import Batch, Batches, check_sources, open_sources
+from filmgrid.training.caches import fill_caches
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.files import check_same, load_config
 from filmgrid.training.log import TrainingLog
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 MAY_CHANGE = frozenset(
     [
         "out",
+        "cache",
+        "caching",
         "compile",
         "gradient_checkpointing",
         "workers",
@@ -67,6 +70,7 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
     main = state.accelerator.is_main_process
     if main:
         _save_config(config)
+    fill_caches(state, [*sources, *looked_at])
     facts = state.backbone.facts
     numbered = Batches(config, sources, state.accelerator.num_processes, facts)
     with TrainingLog(config, state.progress.step, quiet=not main) as book:

@@ -1,6 +1,6 @@
 """What a run begins with: a network, which of its weights train, and how it is called."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +143,7 @@ def _told(backbone: Any, config: TrainConfig) -> Backbone:
             "versions": current_versions(),
         }
     )
-    return type(backbone)(facts, backbone.module, backbone.dtype, backbone.pipeline)
+    return replace(backbone, facts=facts)
 
 
 def _layouts(config: TrainConfig) -> tuple[str, ...]:

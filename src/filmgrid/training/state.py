@@ -27,20 +27,21 @@ from diffusers.training_utils import EMAModel
 from pydantic import BaseModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from filmgrid.data.files import atomic_folder
 from filmgrid.errors import CheckpointError, ConfigError, MediaError
 from filmgrid.models.adapters import save_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
-from filmgrid.models.codec import Codec
+from filmgrid.models.codec import Codec, pixels_of
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import make_optimizers
 from filmgrid.training.starting import start_network
+from filmgrid.types import FrameArray
 
 log = logging.getLogger(__name__)
 WEIGHTS = "weights.safetensors"
@@ -71,6 +72,7 @@ class TrainState:
         optimizers: Muon and AdamW.
         dtype: of the matrix products.
         progress: steps done.
+        latents: frames that were coded before, if any are kept.
     """
 
     config: TrainConfig
@@ -83,6 +85,14 @@ class TrainState:
     optimizers: list[Any]
     dtype: torch.dtype
     progress: Progress
+    latents: Any = None
+
+    def code(self, frames: FrameArray) -> Tensor:
+        """Frames ``b n h w c`` as the network sees them, ``b n d y x``, on its device."""
+        device = self.accelerator.device
+        if self.latents is not None:
+            return self.latents.of(frames, device)
+        return self.codec.encode(pixels_of(frames, device))
 
     @property
     def weights(self) -> dict[str, nn.Parameter]:

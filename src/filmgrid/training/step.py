@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from filmgrid.models.codec import pixels_of
 from filmgrid.process.flow import add_noise, velocity_of
 from filmgrid.training.batches import Batch
 from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
@@ -81,7 +80,7 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     """Base and temporal loss of a batch."""
     device, facts = state.accelerator.device, state.backbone.facts
     with torch.no_grad():
-        clean = state.codec.encode(pixels_of(batch.frames, device))
+        clean = state.code(batch.frames)
         condition = state.backbone.encode(batch.prompts)
     if facts.guidance == "embedded":
         told = torch.full((len(clean),), state.config.embedded_guidance, device=device)
