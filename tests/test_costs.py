@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from filmgrid.bench.peers.tiny import NAMES, save_tiny
 from filmgrid.cli import main
 from filmgrid.costs import (
     call_backbone,
@@ -25,7 +26,6 @@ from filmgrid.models.sketch import sketch_model
 from filmgrid.models.vae import VaeCodec
 from filmgrid.planning import make_plan
 from filmgrid.request import PlanRequest
-from tests.models.tiny import NAMES, save_tiny
 
 CPU = torch.device("cpu")
 LAYOUT, CELL = Layout(4, 4), CellSize(64, 64)

@@ -6,12 +6,12 @@ from diffusers import FluxPipeline
 from peft import LoraConfig, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
+from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.cli import main
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.places import LORA_LAYOUTS
 from filmgrid.request import VerifyRequest
 from filmgrid.verifying import verify_lora
-from tests.models.tiny import save_tiny
 
 
 @pytest.fixture(scope="module")

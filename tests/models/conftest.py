@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.models.tiny import NAMES, save_tiny
+from filmgrid.bench.peers.tiny import NAMES, save_tiny
 
 
 @pytest.fixture(scope="session")

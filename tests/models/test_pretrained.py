@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers import FluxInpaintPipeline
 
+from filmgrid.bench.peers.tiny import NAMES
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.generator import Generator
 from filmgrid.grid.pack import pack_grid
@@ -16,7 +17,6 @@ from filmgrid.models.places import load_facts
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength, truncate
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import sample
-from tests.models.tiny import NAMES
 
 CPU = torch.device("cpu")
 PROMPT = "a red ball rolls by"

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
+from filmgrid.bench.peers.tiny import NAMES, save_tiny
 from filmgrid.data.build import build_dataset
 from filmgrid.data.config import DatasetConfig
 from filmgrid.data.pictures import to_picture
-from tests.models.tiny import NAMES, save_tiny
 
 CELL = 32
 

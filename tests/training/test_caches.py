@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from filmgrid.bench.peers.tiny import NAMES
 from filmgrid.data.augment_config import AugmentConfig
 from filmgrid.errors import CheckpointError
 from filmgrid.training.batches import Batches, open_sources, possible_prompts
@@ -9,7 +10,6 @@ from filmgrid.training.config import FolderData, WorldData
 from filmgrid.training.run import train
 from filmgrid.training.state import start_state
 from filmgrid.training.step import losses_of
-from tests.models.tiny import NAMES
 from tests.training.test_pretrained import config_of
 
 

@@ -3,6 +3,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
+from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.adapters import LORA_FILE, block_layers
 from filmgrid.models.places import newest_checkpoint
@@ -12,7 +13,6 @@ from filmgrid.training.curriculum import train_stages
 from filmgrid.training.files import load_config
 from filmgrid.training.presets import PRESETS
 from filmgrid.training.starting import start_network
-from tests.models.tiny import save_tiny
 
 PLAIN = {"device": "cpu", "precision": "fp32", "compile": False, "workers": 0, "validate_every": 0}
 MINI = {

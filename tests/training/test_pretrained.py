@@ -9,6 +9,7 @@ from diffusers import FluxPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from filmgrid.bench.peers.tiny import NAMES
 from filmgrid.cli import main
 from filmgrid.errors import FilmgridError
 from filmgrid.generator import Generator
@@ -29,7 +30,6 @@ from filmgrid.training.config import (
 from filmgrid.training.run import train
 from filmgrid.training.state import resume, start_state
 from filmgrid.training.step import train_step
-from tests.models.tiny import NAMES
 
 CELL = 32
 
