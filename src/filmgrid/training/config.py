@@ -176,6 +176,8 @@ class OptimConfig(Settings):
     matrices: Literal["auto", "muon", "adamw"] = "auto"
     """What moves the matrices of the blocks, or of a LoRA: auto is Muon for a grid transformer
     whose weights all train, and AdamW for a LoRA. The rest is AdamW's."""
+    adamw_bits: Literal[8, 32] = 32
+    """Bits of a number that AdamW remembers; 8, by torchao, takes a quarter of the memory."""
     muon_lr: float = Field(default=0.02, gt=0)
     """Learning rate of the matrices, per unit of spectral norm."""
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from filmgrid.errors import ConfigError
 from filmgrid.training.config import OptimConfig
 
 LAYERS = ("qkv", "proj", "up", "down")
@@ -117,8 +118,25 @@ def make_optimizers(
         )
     if rest:
         lr = config.adamw_lr or (1e-4 if is_pretrained else 1.2e-3)
-        made.append(torch.optim.AdamW(rest, lr, config.adamw_betas, weight_decay=0.0))
+        kind = torch.optim.AdamW if config.adamw_bits == 32 else _adamw_8bit()
+        made.append(kind(rest, lr=lr, betas=config.adamw_betas, weight_decay=0.0))
     return made
+
+
+def _adamw_8bit() -> Any:
+    """AdamW that remembers numbers of 8 bits.
+
+    Raises:
+        ConfigError: if torchao is not installed.
+    """
+    try:
+        from torchao.optim import AdamW8bit  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ConfigError(
+            "optim.adamw_bits 8 takes torchao, which is not installed. Run `pip install "
+            "'filmgrid[quantize]'`, or leave it at 32."
+        ) from error
+    return AdamW8bit
 
 
 def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
