@@ -356,6 +356,10 @@ class TrainConfig(Settings):
     twice ``cell``: ``upscaler``, the shipped one, or a folder."""
     licence: str = "unknown"
     """Licence of the weights, an SPDX name where there is one."""
+    push_to: str | None = None
+    """Repository on the Hub, owner/name, that the finished model is pushed to with its card."""
+    push_private: bool = True
+    """Whether that repository, if it is made, is for its owner alone."""
     seed: int = Field(default=0, ge=0)
     """Decides weights, data order and noise; the same seed repeats the run on this machine."""
 

@@ -15,6 +15,7 @@ from filmgrid.errors import ConfigError
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.training.batches import Batch, Batches, check_sources, open_sources
 from filmgrid.training.caches import fill_caches
+from filmgrid.training.card import push
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.files import check_same, load_config
 from filmgrid.training.log import TrainingLog
@@ -34,6 +35,8 @@ MAY_CHANGE = frozenset(
         "workers",
         "device",
         "log_every",
+        "push_private",
+        "push_to",
         "save_every",
         "keep_checkpoints",
         "validate_every",
@@ -90,6 +93,8 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
                 book.saved(save_checkpoint(state))
     newest = newest_checkpoint(config.out)
     assert newest is not None
+    if config.push_to is not None and main and (place := push(config, newest)):
+        log.info(f"pushed to {place}")
     state.accelerator.end_training()
     return newest
 

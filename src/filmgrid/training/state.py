@@ -38,6 +38,7 @@ from filmgrid.models.codec import Codec, pixels_of
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.pretrained import PretrainedBackbone
+from filmgrid.training.card import write_card
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import make_optimizers
 from filmgrid.training.starting import start_network
@@ -256,6 +257,7 @@ def _save_model(state: TrainState, backbone: Backbone, folder: Path) -> None:
         save_lora(backbone.pipeline, facts, folder)
     else:
         save_module(merge_lora(backbone.module), facts, folder)
+    write_card(state.config, facts, folder)
 
 
 def _save_training(state: TrainState, folder: Path) -> None:
