@@ -70,12 +70,16 @@ def hub(status=200):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             seen.append((self.path, body))
             if self.path.endswith("/create"):
-                told = {"url": "http://hub/me/turns", "name": "me/turns", "id": "1"}
+                told = {"url": "https://huggingface.co/me/turns", "name": "me/turns", "id": "1"}
             elif "/preupload/" in self.path:
                 files = json.loads(body)["files"]
-                told = {"files": [{**each, "uploadMode": "regular"} for each in files]}
+                told = {
+                    "files": [
+                        {**each, "uploadMode": "regular", "shouldIgnore": False} for each in files
+                    ]
+                }
             else:
-                told = {"commitUrl": "http://hub/me/turns/commit/1", "commitOid": "1"}
+                told = {"commitUrl": "https://huggingface.co/me/turns/commit/1", "commitOid": "1"}
             self.answer(status, told)
 
         def do_GET(self):
@@ -120,7 +124,7 @@ def test_the_weights_and_the_card_are_pushed(tmp_path, checkpoint, monkeypatch):
     config = config_of(tmp_path, push_to="me/turns")
     with hub() as (place, seen):
         address = pushed(monkeypatch, place, config, checkpoint)
-    assert address == "http://hub/me/turns/commit/1"
+    assert address == "https://huggingface.co/me/turns/commit/1"
     assert json.loads(seen[0][1])["private"] is True
     commit = [json.loads(line) for line in seen[-1][1].decode().splitlines()]
     names = {each["value"]["path"] for each in commit if each["key"] == "file"}
