@@ -18,6 +18,7 @@ from filmgrid.captioning.config import CaptionConfig
 from filmgrid.data.export import check_output, save_sequence
 from filmgrid.data.files import atomic_path, check_place
 from filmgrid.data.media import probe, read_clip, read_grid
+from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
@@ -217,6 +218,14 @@ def caption(config: CaptionConfig, *, dry_run: bool) -> "CaptionReport":
 
     with _progress("captioning", "sequence") as show:
         return caption_dataset(config, dry_run=dry_run, on_answer=show)
+
+
+def render(config: RenderConfig) -> list[Path]:
+    """Render turntables of meshes, with a bar."""
+    from filmgrid.data.meshes.render import render_meshes
+
+    with _progress("rendering", "mesh") as show:
+        return render_meshes(config, show)
 
 
 def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "Evaluation":

@@ -14,7 +14,7 @@ from filmgrid import __version__
 from filmgrid.errors import FilmgridError
 
 DESCRIPTION = "Image sequences (video, turntables, time-lapse) from image models, as one grid."
-DATASET = "Build, caption, preview and measure datasets."
+DATASET = "Build, render, caption, preview and measure datasets."
 MEASURE = "Measure a model on the procedural world: each figure beside its bars."
 COMMANDS = {
     "generate": "Generate a sequence from words, images or another sequence.",
@@ -40,6 +40,7 @@ COMMANDS = {
 DATASET_COMMANDS = {
     "build": "Cut videos, folders of frames, strips or mosaics into sequences to train on.",
     "caption": "Caption sequences with a vision-language model, here or at an endpoint.",
+    "render": "Render turntables of meshes, with the cameras beside their frames.",
     "preview": "Draw exactly what is trained on: grids with frame numbers, captions and sources.",
     "stats": "Count and measure the sequences of a dataset.",
 }

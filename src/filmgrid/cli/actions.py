@@ -26,6 +26,7 @@ from filmgrid.cli.settings import (
     Plan,
     Preview,
     Protocol,
+    Render,
     Report,
     Split,
     Stats,
@@ -33,6 +34,7 @@ from filmgrid.cli.settings import (
     Words,
 )
 from filmgrid.data.config import DatasetConfig
+from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
@@ -178,6 +180,14 @@ def _caption(config: Caption) -> None:
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
     if told.failed:
         raise SystemExit(1)
+
+
+def _render(config: Render) -> None:
+    from filmgrid.commands import render
+
+    names = RenderConfig.model_fields
+    for folder in render(RenderConfig(**{name: getattr(config, name) for name in names})):
+        print(folder)
 
 
 def _preview(config: Preview) -> None:
@@ -339,6 +349,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "verify-lora": (VerifyLora, _verify_lora),
     "dataset build": (Build, _build),
     "dataset caption": (Caption, _caption),
+    "dataset render": (Render, _render),
     "dataset preview": (Preview, _preview),
     "dataset stats": (Stats, _stats),
     "info": (Info, _info),

@@ -13,6 +13,7 @@ from filmgrid.bars.config import BarsConfig
 from filmgrid.bench.config import BenchConfig
 from filmgrid.captioning.config import CaptionConfig
 from filmgrid.data.config import DatasetConfig
+from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
@@ -86,6 +87,13 @@ class Caption(Words, CaptionConfig):
     """Say what would be asked and what it would take, and ask nothing."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
+
+
+class Render(Words, RenderConfig):
+    """Words of ``filmgrid dataset render``."""
+
+    meshes: tyro.conf.Positional[tuple[Path, ...]] = Field(min_length=1)
+    """Meshes (.obj, .glb, .gltf, .ply, .stl, .off), or folders that hold any at any depth."""
 
 
 class Preview(Words):

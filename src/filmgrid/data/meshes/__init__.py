@@ -1,0 +1,1 @@
+"""Turntables of meshes: a file becomes frames from GRID's cameras, and the cameras."""
