@@ -9,8 +9,9 @@ BIN := .venv/bin
 CORE := .venv/.core-ready
 DEV := .venv/.dev-ready
 PERCEPTUAL := .venv/perceptual
+QUANTIZE := .venv/quantize
 
-.PHONY: help demo gallery test check-long check-perceptual lint clean
+.PHONY: help demo gallery test check-long check-perceptual check-quantize lint clean
 
 help:
 	@echo "make demo        generate a sequence with the shipped model (PROMPT=\"...\" OUT=file.mp4)"
@@ -18,6 +19,7 @@ help:
 	@echo "make test        run the tests, seconds each"
 	@echo "make check-long  run the tests that take minutes each"
 	@echo "make check-perceptual  run the tests of LPIPS, FID and RAFT, whose packages lie apart"
+	@echo "make check-quantize    run the tests of weights in 8 bits, whose package lies apart"
 	@echo "make lint        check format, style, types and the direction of imports"
 	@echo "make clean       remove .venv and caches; results in out/ and runs/ stay"
 
@@ -38,6 +40,10 @@ check-long: $(DEV)
 # Beside .venv's packages and not among them: see constraints-perceptual.txt.
 check-perceptual: $(DEV) $(PERCEPTUAL)/.ready
 	PYTHONPATH=$(PERCEPTUAL) $(BIN)/pytest tests/perceptual
+
+# torchao speaks on every import of diffusers, so it lies beside .venv's packages too.
+check-quantize: $(DEV) $(QUANTIZE)/.ready
+	PYTHONPATH=$(QUANTIZE) $(BIN)/pytest tests/quantize
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .
@@ -61,6 +67,11 @@ $(PERCEPTUAL)/.ready: constraints-perceptual.txt | $(BIN)/pip
 	rm -rf $(PERCEPTUAL)
 	$(BIN)/python -m pip install --target $(PERCEPTUAL) --no-deps --requirement constraints-perceptual.txt
 	rm -rf $(PERCEPTUAL)/tests  # torch-fidelity's own, which would stand in for ours
+	@touch $@
+
+$(QUANTIZE)/.ready: constraints.txt | $(BIN)/pip
+	rm -rf $(QUANTIZE)
+	$(BIN)/python -m pip install --target $(QUANTIZE) --no-deps --constraint constraints.txt torchao
 	@touch $@
 
 $(BIN)/pip:

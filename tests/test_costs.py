@@ -10,6 +10,7 @@ from filmgrid.cli import main
 from filmgrid.costs import (
     call_backbone,
     cost_of,
+    cost_of_training,
     counting,
     flops_of_pass,
     work_of_coding,
@@ -19,6 +20,7 @@ from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.generator import Generator
 from filmgrid.grid.spec import CellSize, Layout, layouts_of
 from filmgrid.inputs import Described
+from filmgrid.models.adapters import add_lora
 from filmgrid.models.families import load_model
 from filmgrid.models.known import KNOWN
 from filmgrid.models.published.images import PUBLISHED
@@ -55,10 +57,10 @@ def loaded(folder):
     return SimpleNamespace(facts=backbone.facts, backbone=backbone, parts=parts), codec
 
 
-def peak_bytes(call):
+def peak_bytes(call, *, training=False):
     """What a call really takes from torch's allocator at its peak."""
     with (
-        torch.inference_mode(),
+        torch.enable_grad() if training else torch.inference_mode(),
         profile(activities=[ProfilerActivity.CPU], profile_memory=True) as made,
     ):
         call()
@@ -109,6 +111,46 @@ def test_memory_of_a_pass_is_told_to_15_percent(tiny, name):
     measured = peak_bytes(lambda: call_backbone(real, LAYOUT, CELL, 2))
     told = work_of_pass(sketch_model(str(folder), torch.float32), LAYOUT, CELL, 2)
     assert told == pytest.approx(measured, rel=0.15)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_cost_of_training_is_that_of_a_real_step(tiny, name, checkpointing):
+    real, _ = loaded(tiny[name])
+    network = real.backbone.module
+    layers = add_lora(network, 4)
+    if checkpointing:
+        network.enable_gradient_checkpointing()
+    network.train()
+
+    def step():
+        for each in network.parameters():
+            each.grad = None
+        call_backbone(real, LAYOUT, CELL, 1).square().mean().backward()
+
+    with counting() as counter:
+        step()
+    gradients = sum(4 * each.numel() for each in network.parameters() if each.requires_grad)
+    sketch = sketch_model(str(tiny[name]), torch.float32)
+    told = cost_of_training(sketch, LAYOUT, CELL, rank=4, checkpointing=checkpointing)
+    assert (told.layers, 4 * told.trained) == (layers, gradients)
+    assert told.flops == pytest.approx(counter.get_total_flops(), rel=1e-3)
+    measured = peak_bytes(step, training=True)
+    assert told.work_bytes + gradients == pytest.approx(measured, rel=0.15)
+
+
+def test_plan_says_what_a_step_of_a_training_takes(capsys):
+    words = ["plan", "--model", "flux1-dev", "--layout", "4x4", "--cell", "256", "--json"]
+    main([*words, "--lora-rank", "16", "--quantize", "int8"])
+    told = json.loads(capsys.readouterr().out)["training"]
+    assert told["layers"] == 494
+    assert told["trained"] / 1e6 == pytest.approx(85.9, abs=0.1)
+    # Forward, forward again, and backward to the inputs, each 74.4; the weights have no gradient.
+    assert 3 * 74.4 < told["tflop_per_step"] < 3.4 * 74.4
+    assert told["weights_gib"] == pytest.approx(11.9e9 / 2**30, rel=0.01)
+    with pytest.raises(SystemExit):
+        main(["plan", "--model", "mini", "--lora-rank", "16"])
+    assert "Leave lora_rank out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("coding", ["cells", "grid"])

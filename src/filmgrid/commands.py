@@ -306,7 +306,7 @@ def compare(first: Path, second: Path, report: Path | None) -> "dict[str, Differ
 
 def plan_generation(asked: PlanRequest, *, as_json: bool) -> None:
     """Say what a generation would take on this and on other machines; downloads no weights."""
-    from filmgrid.costs import USABLE, cost_of
+    from filmgrid.costs import USABLE, cost_of, cost_of_training
     from filmgrid.models.sketch import sketch_model
     from filmgrid.speed import GPUS, seconds_for, seconds_on
 
@@ -350,6 +350,32 @@ def plan_generation(asked: PlanRequest, *, as_json: bool) -> None:
         "devices": devices,
         "notes": [*plan.notes, *([sketch.facts.licence_note] if sketch.facts.licence_note else [])],
     }
+    if asked.lora_rank is not None:
+        training = cost_of_training(
+            sketch,
+            plan.layout,
+            plan.cell,
+            rank=asked.lora_rank,
+            batch=asked.batch,
+            checkpointing=asked.gradient_checkpointing,
+            quantize=asked.quantize,
+        )
+        told["training"] = {
+            "layers": training.layers,
+            "trained": training.trained,
+            "tflop_per_step": training.flops / 1e12,
+            "weights_gib": training.weight_bytes / gib,
+            "lora_gib": training.lora_bytes / gib,
+            "work_gib": training.work_bytes / gib,
+            "memory_gib": training.memory_bytes / gib,
+            "devices": {
+                name: {
+                    "seconds_per_step": seconds_on(gpu, training.flops),
+                    "fits": training.memory_bytes < gpu.memory * gib * USABLE,
+                }
+                for name, gpu in GPUS.items()
+            },
+        }
     if as_json:
         print(json.dumps(told, indent=2))
         return
@@ -384,8 +410,24 @@ def _plan_in_words(told: dict[str, Any]) -> str:
             for name, time in told["devices"].items()
         ),
     }
+    if "training" in told:
+        rows["training"] = _training_in_words(told["training"])
     lines = [f"{name:9} {text}" for name, text in rows.items() if text]
     return "\n".join([*lines, *told["notes"]])
+
+
+def _training_in_words(told: dict[str, Any]) -> str:
+    return (
+        f"{_count(told['trained'])} numbers in {told['layers']} layers, "
+        f"{_operations(told['tflop_per_step'])} in a step, {_size(told['memory_gib'])} with the "
+        f"network alone ({_size(told['lora_gib'])} for the LoRA and its optimiser, "
+        f"{_size(told['work_gib'])} for work); about "
+        + "; ".join(
+            f"{name} {gpu['seconds_per_step']:.3g} s" if gpu["fits"] else f"{name} is too small"
+            for name, gpu in told["devices"].items()
+        )
+        + " a step"
+    )
 
 
 def _count(count: int) -> str:

@@ -1,12 +1,15 @@
 """What a plan costs: operations and memory, counted on a sketch of the model."""
 
+import copy
 import logging
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -15,7 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.loading import Loading
+from filmgrid.models.adapters import add_lora
 from filmgrid.models.codec import Codec, WholeGrid
+from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.models.sketch import Sketch, sketch_model
 from filmgrid.models.vae import VaeCodec
 from filmgrid.planning import Plan
@@ -170,6 +175,129 @@ def work_of_pass(sketch: Sketch, layout: Layout, cell: CellSize, batch: int) -> 
     return _peak_of(lambda: call_backbone(sketch, layout, cell, batch))
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingCost:
+    """What a step of the training of a LoRA takes.
+
+    Args:
+        layers: linear layers that it changes.
+        trained: numbers that train.
+        flops: of one forward and backward pass, those done twice counted twice.
+        weight_bytes: of the network below it.
+        lora_bytes: of the numbers that train, their gradients, AdamW's memory and the average,
+            each in 32 bits.
+        work_bytes: beside them, at the peak of the pass.
+    """
+
+    layers: int
+    trained: int
+    flops: float
+    weight_bytes: int
+    lora_bytes: int
+    work_bytes: int
+
+    @property
+    def memory_bytes(self) -> int:
+        """Peak on a device that holds the network alone; prompts and frames are cached."""
+        return self.weight_bytes + self.lora_bytes + self.work_bytes
+
+
+def cost_of_training(
+    sketch: Sketch,
+    layout: Layout,
+    cell: CellSize,
+    *,
+    rank: int,
+    batch: int = 1,
+    checkpointing: bool = True,
+    quantize: str = "none",
+) -> TrainingCost:
+    """Count what a step of the training of a LoRA takes, by taking it with tensors of no memory.
+
+    Args:
+        sketch: of a pretrained pipeline.
+        layout: of the grids.
+        cell: size of a frame in pixels.
+        rank: of the LoRA, in every linear layer of the blocks.
+        batch: grids at once.
+        checkpointing: whether blocks are computed again in the backward pass.
+        quantize: bits of the weights below, as :class:`~filmgrid.loading.Loading` names them.
+
+    Raises:
+        ConfigError: if the model is a grid transformer of ours.
+    """
+    if not isinstance(sketch.backbone, PretrainedBackbone):
+        raise ConfigError(
+            f"The cost of a LoRA is counted for pretrained pipelines, and {sketch.facts.name} is a "
+            "grid transformer. Leave lora_rank out."
+        )
+    network: Any = copy.deepcopy(sketch.backbone.module)
+    layers = add_lora(network, rank)
+    if checkpointing:
+        network.enable_gradient_checkpointing()
+    network.train()
+    copied = replace(sketch, backbone=sketch.backbone.with_module(network))
+    weights = [each for each in network.parameters() if not each.requires_grad]
+    trained = 0
+    for each in network.parameters():
+        if each.requires_grad:
+            trained += each.numel()
+            each.data = each.data.to(weights[0].dtype)  # in which autocast multiplies it
+
+    def step() -> None:
+        for each in network.parameters():
+            each.grad = None
+        call_backbone(copied, layout, cell, batch).square().mean().backward()
+
+    with torch.device("meta"), counting() as counter:
+        step()
+    with torch.device("meta"), _fused_attention(), _Living() as living:
+        step()
+    gradients = weights[0].element_size() * trained  # counted among what trains
+    return TrainingCost(
+        layers,
+        trained,
+        float(counter.get_total_flops()),
+        int(sum(each.numel() * each.element_size() for each in weights) * BITS[quantize] / 16),
+        NUMBERS * 4 * trained,
+        max(0, living.peak - gradients),
+    )
+
+
+class _Fused(torch.autograd.Function):
+    """Attention as fused kernels remember it: what goes in and out, and no scores."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        out = query.new_empty(*query.shape[:-1], value.shape[-1])
+        sums = query.new_empty(query.shape[:-1], dtype=torch.float32)
+        ctx.save_for_backward(query, key, value, out, sums)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.empty_like(each) for each in ctx.saved_tensors[:3])
+
+
+@contextmanager
+def _fused_attention() -> Iterator[None]:
+    """On the meta device, where torch has no fused attention, count memory as if it had."""
+    before = F.scaled_dot_product_attention
+
+    def attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Any:
+        return _Fused.apply(query, key, value)
+
+    F.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        F.scaled_dot_product_attention = before
+
+
+NUMBERS = 5
+"""Numbers for each that trains: itself, its gradient, two of AdamW's and its average."""
+
+
 def work_of_coding(sketch: Sketch, plan: Plan) -> int:
     """Bytes beside the weights at the peak of decoding a sequence."""
     codec: Codec = VaeCodec(sketch.parts["vae"])
@@ -180,14 +308,14 @@ def work_of_coding(sketch: Sketch, plan: Plan) -> int:
     return _peak_of(lambda: codec.decode(torch.zeros(shape)))
 
 
-def call_backbone(sketch: Sketch, layout: Layout, cell: CellSize, batch: int) -> None:
+def call_backbone(sketch: Sketch, layout: Layout, cell: CellSize, batch: int) -> Tensor:
     """Call a sketched backbone once, on the device that tensors are made on now."""
     noisy = torch.zeros(batch, layout.num_cells, *latent_size(sketch, cell))
     sigma = torch.ones(batch, layout.num_cells)
     condition = sketch.backbone.blank(batch)
     if sketch.facts.guidance == "embedded":
         condition = {**condition, "guidance": torch.ones(batch)}
-    sketch.backbone.velocity(noisy, sigma, condition, layout)
+    return sketch.backbone.velocity(noisy, sigma, condition, layout)
 
 
 def latent_size(sketch: Sketch, cell: CellSize) -> tuple[int, int, int]:
@@ -202,13 +330,22 @@ def latent_size(sketch: Sketch, cell: CellSize) -> tuple[int, int, int]:
 def counting() -> FlopCounterMode:
     """A counter that knows attention on CPUs, which torch's own leaves out (torch 2.13)."""
     fused = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    return FlopCounterMode(display=False, custom_mapping={fused: _attention_flops})
+    back = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    known = {fused: _attention_flops, back: _attention_back_flops}
+    return FlopCounterMode(display=False, custom_mapping=known)
 
 
 def _attention_flops(
     query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
 ) -> int:
     return sdpa_flop_count(query, key, value)
+
+
+def _attention_back_flops(
+    grad: Any, query: Any, key: Any, value: Any, *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    """Four products where there were two, without the scores that fused kernels compute again."""
+    return 2 * sdpa_flop_count(query, key, value)
 
 
 def _peak_of(call: Callable[[], Any]) -> int:

@@ -239,6 +239,12 @@ class PlanRequest(Settings):
     """How frames are coded to latents: one by one, or all of a grid as one picture."""
     batch: int = Field(default=1, ge=1)
     """Sequences computed at once."""
+    lora_rank: int | None = Field(default=None, ge=1)
+    """Say too what a step of the training of a LoRA of this rank takes."""
+    gradient_checkpointing: bool = True
+    """With lora_rank: compute blocks again in the backward pass instead of remembering them."""
+    quantize: Literal["none", "nf4", "int8", "fp8"] = "none"
+    """With lora_rank: weights below the LoRA in fewer bits."""
 
     @model_validator(mode="after")
     def _one_of_layout_and_frames(self) -> Self:

@@ -152,28 +152,6 @@ def test_resuming_equals_not_stopping_bit_for_bit(models, data, tmp_path):
         assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-def test_eight_bits_below_the_lora_and_in_the_optimizer_resume(models, data, tmp_path):
-    optim = OptimConfig(adamw_lr=1e-2, warmup_steps=0, adamw_bits=8)
-    words = {"optim": optim, "quantize": "int8", "precision": "bf16", "save_every": 1}
-    config = config_of(tmp_path / "run", models["flux"], data, steps=3, **words)
-
-    def stop(report):
-        if report.step == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(config, on_step=stop)
-    state = start_state(config)
-    base = state.module.transformer_blocks[0].attn.to_q.base_layer.weight
-    assert type(base).__name__ == "Int8Tensor"
-    assert all(weight.dtype == torch.float32 for weight in state.weights.values())
-    assert resume(state) and state.progress.step == 1
-    again = load_file(train(config) / "model" / LORA_FILE)
-    straight = train(config.model_copy(update={"out": tmp_path / "straight"}))
-    one = load_file(straight / "model" / LORA_FILE)
-    assert all(torch.equal(one[key], again[key]) for key in one)
-
-
 def test_checkpointing_changes_no_gradient(models, data, tmp_path):
     moved = []
     for on in (False, True):

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = [word for word in words if word != "--debug"]
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # its retries are not ours to tell
-    for noisy in ("diffusers", "accelerate", "torch", "PIL", "httpx"):
+    for noisy in ("diffusers", "accelerate", "torch", "torchao", "PIL", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
         try:

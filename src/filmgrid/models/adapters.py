@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from diffusers.training_utils import _collate_lora_metadata
-from peft import get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
@@ -31,6 +31,41 @@ def _is_of_a_block(name: str, module: nn.Module) -> bool:
     parts = name.split(".")
     inside = any(part.isdigit() for part in parts) and not {"lora_A", "lora_B"} & set(parts)
     return inside and isinstance(module, nn.Linear)
+
+
+def add_lora(
+    network: Any,
+    rank: int,
+    alpha: float | None = None,
+    *,
+    layers: str | list[str] | None = None,
+    dora: bool = False,
+) -> int:
+    """Freeze a network and add low-rank changes, which train in 32 bits.
+
+    Args:
+        network: of diffusers.
+        rank: of each change.
+        alpha: changes are scaled by alpha / rank; by default it is the rank.
+        layers: by name or pattern; by default all linear layers of the blocks.
+        dora: whether the length of each row is learned apart.
+
+    Returns:
+        Number of layers that are changed.
+    """
+    network.requires_grad_(False)
+    network.add_adapter(
+        LoraConfig(
+            r=rank,
+            target_modules=block_layers(network) if layers is None else layers,
+            lora_alpha=alpha or rank,  # pyright: ignore[reportArgumentType]
+            use_dora=dora,
+        )
+    )
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return sum("default" in getattr(module, "lora_A", ()) for module in network.modules())
 
 
 def load_lora(pipeline: Any, place: str) -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig
 
 from filmgrid.data.provenance import current_versions
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import check_stride
 from filmgrid.loading import Loading
-from filmgrid.models.adapters import block_layers, load_lora
+from filmgrid.models.adapters import add_lora, load_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import Codec, PixelCodec
 from filmgrid.models.facts import BackboneFacts
@@ -69,7 +68,8 @@ def start_network(
                     "lora.start_from is for pretrained pipelines. The LoRA of a grid transformer "
                     "is merged into its checkpoints: name the run in start_from."
                 )
-            _add_lora(config, module, rf"blocks\..*({'|'.join(LAYERS)})")
+            lora, layers = config.lora, rf"blocks\..*({'|'.join(LAYERS)})"
+            add_lora(module, lora.rank, lora.alpha, layers=layers, dora=lora.dora)
     return Start(mini_backbone(module, facts_of(config, has_text=has_text)), PixelCodec())
 
 
@@ -124,8 +124,8 @@ def _start_pretrained(
     network: Any = backbone.module
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
-    _add_lora(config, network, block_layers(network))
     assert config.lora is not None
+    add_lora(network, config.lora.rank, config.lora.alpha, dora=config.lora.dora)
     if config.lora.start_from is not None and newest_checkpoint(config.out) is None:
         load_lora(backbone.pipeline, config.lora.start_from)
     return Start(_told(backbone, config), codec)
@@ -175,24 +175,6 @@ def _check_pretrained(config: TrainConfig, facts: BackboneFacts) -> None:
             f"upscaler is for grid transformers of ours. Leave it out of a LoRA of {facts.name}."
         )
     check_stride(config.cell_size, facts.stride)
-
-
-def _add_lora(config: TrainConfig, module: Any, layers: str | list[str]) -> None:
-    """Freeze a network and add low-rank changes, which train in 32 bits."""
-    assert config.lora is not None
-    rank = config.lora.rank
-    module.requires_grad_(False)
-    module.add_adapter(
-        LoraConfig(
-            r=rank,
-            target_modules=layers,
-            lora_alpha=config.lora.alpha or rank,  # pyright: ignore[reportArgumentType]
-            use_dora=config.lora.dora,
-        )
-    )
-    for parameter in module.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.float()
 
 
 def _given_module(config: TrainConfig) -> GridTransformer:
