@@ -56,7 +56,12 @@ def words_of(body):
 
 
 def test_every_sequence_gets_its_own_caption_and_nothing_is_asked_twice(dataset):
+    another = Event()
+
     def own(number, body):
+        if number:
+            another.set()
+        assert another.wait(60), "the first request was left alone"
         return json.dumps(ANSWER | {"caption": f"  A ball\nmoves {words_of(body)[-1]}. "})
 
     before = load_manifest(dataset)
