@@ -10,7 +10,7 @@ from filmgrid.bars.reading import SIDE
 from filmgrid.bars.scenes import motion_scene, random_of
 from filmgrid.data.world.motion_captions import full_caption
 from filmgrid.data.world.paint import paint_motion
-from filmgrid.evaluation.judges.blur import blurred
+from filmgrid.metrics.blur import blurred
 from filmgrid.metrics.frames import psnr
 from filmgrid.types import FrameArray
 

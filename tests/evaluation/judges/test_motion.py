@@ -4,7 +4,7 @@ import pytest
 from filmgrid.data.world.motion_scenes import MotionScene, draw_motion_scene
 from filmgrid.data.world.paint import paint_motion
 from filmgrid.data.world.things import Motion, Thing
-from filmgrid.evaluation.judges.blur import blurred
+from filmgrid.metrics.blur import blurred
 from filmgrid.evaluation.judges.motion import compare_motion, judge_motion
 from filmgrid.grid.spec import CellSize
 

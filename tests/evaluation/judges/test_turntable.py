@@ -4,7 +4,7 @@ import pytest
 from filmgrid.data.world.kinds import KINDS
 from filmgrid.data.world.shoot import shoot_turntables
 from filmgrid.data.world.turntables import Turntable, draw_turntable
-from filmgrid.evaluation.judges.blur import blurred
+from filmgrid.metrics.blur import blurred
 from filmgrid.evaluation.judges.silhouettes import hull_overlap, mean_overlap, turntable_hull
 from filmgrid.evaluation.judges.turntable import (
     compare_turntable,

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from filmgrid.data.world.paint import background
 from filmgrid.data.world.words import BACKGROUNDS, COLOURS
-from filmgrid.evaluation.judges.blur import blurred
+from filmgrid.metrics.blur import blurred
 from filmgrid.grid.spec import CellSize
 from filmgrid.types import FrameArray
 

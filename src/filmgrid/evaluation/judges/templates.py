@@ -12,7 +12,7 @@ from filmgrid.data.world.outlines import outline
 from filmgrid.data.world.paint import cover_of
 from filmgrid.data.world.things import Motion, Thing, Track
 from filmgrid.data.world.words import SHAPES, TURN_DEGREES
-from filmgrid.evaluation.judges.blur import blurred
+from filmgrid.metrics.blur import blurred
 from filmgrid.grid.spec import CellSize
 
 SIDE = 24
