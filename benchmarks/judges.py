@@ -19,11 +19,11 @@ import numpy as np
 from filmgrid.data.world.motion_scenes import draw_motion_scene
 from filmgrid.data.world.source import Scene, render
 from filmgrid.data.world.turntables import draw_turntable
-from filmgrid.metrics.blur import blurred
 from filmgrid.evaluation.judges.motion import compare_motion, judge_motion
 from filmgrid.evaluation.judges.silhouettes import hull_overlap
 from filmgrid.evaluation.judges.turntable import compare_turntable, judge_turntable
 from filmgrid.grid.spec import CellSize
+from filmgrid.metrics.blur import blurred
 from filmgrid.types import FrameArray
 
 STREAM = 2024  # of seeds; training draws from [seed, index, 11]

@@ -4,9 +4,9 @@ import pytest
 from filmgrid.data.world.motion_scenes import MotionScene, draw_motion_scene
 from filmgrid.data.world.paint import paint_motion
 from filmgrid.data.world.things import Motion, Thing
-from filmgrid.metrics.blur import blurred
 from filmgrid.evaluation.judges.motion import compare_motion, judge_motion
 from filmgrid.grid.spec import CellSize
+from filmgrid.metrics.blur import blurred
 
 CELL = CellSize(64, 64)
 

@@ -4,7 +4,6 @@ import pytest
 from filmgrid.data.world.kinds import KINDS
 from filmgrid.data.world.shoot import shoot_turntables
 from filmgrid.data.world.turntables import Turntable, draw_turntable
-from filmgrid.metrics.blur import blurred
 from filmgrid.evaluation.judges.silhouettes import hull_overlap, mean_overlap, turntable_hull
 from filmgrid.evaluation.judges.turntable import (
     compare_turntable,
@@ -13,6 +12,7 @@ from filmgrid.evaluation.judges.turntable import (
     kept_views,
 )
 from filmgrid.grid.spec import CellSize
+from filmgrid.metrics.blur import blurred
 
 CELL = CellSize(64, 64)
 

@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float
 
 from filmgrid.data.world.paint import background
 from filmgrid.data.world.words import BACKGROUNDS, COLOURS
-from filmgrid.metrics.blur import blurred
 from filmgrid.grid.spec import CellSize
+from filmgrid.metrics.blur import blurred
 from filmgrid.types import FrameArray
 
 CALM_SHARE = 0.6

@@ -12,8 +12,8 @@ from filmgrid.data.world.outlines import outline
 from filmgrid.data.world.paint import cover_of
 from filmgrid.data.world.things import Motion, Thing, Track
 from filmgrid.data.world.words import SHAPES, TURN_DEGREES
-from filmgrid.metrics.blur import blurred
 from filmgrid.grid.spec import CellSize
+from filmgrid.metrics.blur import blurred
 
 SIDE = 24
 """Pixels of the window that covers are brought to."""
