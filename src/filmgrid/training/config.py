@@ -339,6 +339,8 @@ class TrainConfig(Settings):
     """Steps between two checkpoints; there is always one at the end."""
     keep_checkpoints: int = Field(default=2, ge=1)
     """Newest checkpoints that are kept."""
+    track: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ("tensorboard",)
+    """Where curves and sample grids go besides the terminal and the folder of the run."""
     validate_every: int = Field(default=500, ge=0)
     """Steps between two rounds of sample grids; 0 makes none."""
     validation_prompts: tuple[str, ...] = Field(default=(), max_length=4)

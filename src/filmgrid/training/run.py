@@ -18,7 +18,7 @@ from filmgrid.training.caches import fill_caches
 from filmgrid.training.card import push
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.files import check_same, load_config
-from filmgrid.training.log import TrainingLog
+from filmgrid.training.log import TrainingLog, check_trackers
 from filmgrid.training.state import TrainState, resume, save_checkpoint, start_state
 from filmgrid.training.step import StepReport, train_step
 from filmgrid.training.validate import validate
@@ -39,6 +39,7 @@ MAY_CHANGE = frozenset(
         "push_to",
         "save_every",
         "keep_checkpoints",
+        "track",
         "validate_every",
         "validation_prompts",
     ]
@@ -65,6 +66,7 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
         CheckpointError: if a checkpoint is damaged or cannot be written.
     """
     check_same_run(config)
+    check_trackers(config)
     sources = open_sources(config)
     state = start_state(config, has_text=any(source.has_captions for source in sources))
     check_sources(config, sources, state.backbone)

@@ -1,6 +1,7 @@
 """Sample grids while training: what a person looks at, and their health."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -50,6 +51,11 @@ def validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float
         return {}
 
 
+def sample_path(out: Path, step: int) -> Path:
+    """Where the sample grids of a step are."""
+    return out / "samples" / f"step-{step:08d}.png"
+
+
 @torch.inference_mode()
 def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
     config, layout = state.config, state.config.default_layout
@@ -68,8 +74,7 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
         for sequences in rows.values()
     ]
     picture = with_titles(grids, list(rows))
-    folder = config.out / "samples"
-    save_image(picture, folder / f"step-{state.progress.step:08d}.png", Provenance(kind="image"))
+    save_image(picture, sample_path(config.out, state.progress.step), Provenance(kind="image"))
     made = [measure_health(frames, layout) for frames in rows["from the prompt"]]
     truth = [measure_health(frames, layout) for frames in real]
     return {**_summary("samples", made), **_summary("data", truth)}
