@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from filmgrid.errors import ConfigError
 from filmgrid.settings import Settings
@@ -15,6 +16,9 @@ Fit = Literal["12gb", "16gb", "24gb", "48gb", "80gb"]
 class Loading(Settings):
     """Where weights lie, in which numbers, and what is added to them. For pretrained pipelines."""
 
+    transformer: Path | None = None
+    """The network from a single file instead of the model's own: .safetensors as it was released,
+    as other programs save it, or as diffusers does, or .gguf. The rest is the model's."""
     lora: tuple[str, ...] = ()
     """LoRAs to add: a file, a folder or a Hub id, with :WEIGHT behind it if it is not 1."""
     offload: Literal["none", "model", "group", "sequential"] = "none"
@@ -41,6 +45,15 @@ class Loading(Settings):
     def lora_places(self) -> list[str]:
         """Where the LoRAs are."""
         return [parse_lora(text).place for text in self.lora]
+
+    @model_validator(mode="after")
+    def _bits_are_chosen_once(self) -> Self:
+        if self.transformer and self.transformer.suffix == ".gguf" and self.quantize != "none":
+            raise ValueError(
+                f"The weights in {self.transformer} are in few bits already, and quantize is "
+                f"{self.quantize}. Leave quantize out."
+            )
+        return self
 
     @field_validator("lora")
     @classmethod

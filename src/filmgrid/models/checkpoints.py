@@ -9,6 +9,7 @@
 A training run (``RUN/checkpoints/step-00001000/model``) is found by its own folder.
 """
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.logging import disable_progress_bar
 from safetensors import SafetensorError
 
-from filmgrid.errors import CheckpointError
+from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import FACTS
 
@@ -96,6 +97,66 @@ def load_module(
                 "Copy both files again from the same checkpoint."
             )
     return module.eval()
+
+
+def load_single_file(
+    architecture: type[Module],
+    file: Path,
+    folder: Path,
+    dtype: torch.dtype,
+    *,
+    quantisation: Any = None,
+) -> Module:
+    """Build a network from a configuration and load its weights from one file.
+
+    Args:
+        architecture: a class of diffusers that knows the names of the released weights.
+        file: .safetensors with those names or those of diffusers, or .gguf.
+        folder: of the pipeline's config.json, which must be that of the network in the file.
+        dtype: of the weights in memory; of the products, if they are GGUF's.
+        quantisation: configuration of diffusers for weights in fewer bits.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, of another kind, or of another network.
+        ConfigError: if GGUF's package is not installed.
+    """
+    if not file.is_file():
+        raise CheckpointError(f"There is no file {file}. Name a .safetensors or .gguf file.")
+    if file.suffix == ".gguf":
+        quantisation = _gguf(file, dtype)
+    elif file.suffix != ".safetensors":
+        raise CheckpointError(
+            f"{file} is not read: only .safetensors and .gguf are, for pickled weights can hold "
+            "any program. Save it as .safetensors first."
+        )
+    disable_progress_bar()
+    loader: Any = architecture
+    try:
+        module = loader.from_single_file(
+            str(file),
+            config=str(folder),
+            torch_dtype=dtype,
+            local_files_only=True,
+            **({} if quantisation is None else {"quantization_config": quantisation}),
+        )
+    except Exception as error:  # converting names fails in any way if they are others
+        text = " ".join(str(error).split())
+        raise CheckpointError(
+            f"{file} ({file.stat().st_size:,} bytes) cannot be loaded as a {architecture.__name__} "
+            f"of {folder.parent}: {text[:160]}. It may be truncated, or of another model."
+        ) from error
+    return module.eval()
+
+
+def _gguf(file: Path, dtype: torch.dtype) -> Any:
+    if importlib.util.find_spec("gguf") is None:
+        raise ConfigError(
+            f"{file} takes the package gguf: pip install 'filmgrid[gguf]'. Or name a .safetensors "
+            "file."
+        )
+    from diffusers.quantizers.quantization_config import GGUFQuantizationConfig
+
+    return GGUFQuantizationConfig(compute_dtype=dtype)
 
 
 def open_pipeline(folder: Path, dtype: torch.dtype, parts: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from torch import nn
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.loading import Loading
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.checkpoints import load_module, open_pipeline
+from filmgrid.models.checkpoints import load_module, load_single_file, open_pipeline
 from filmgrid.models.codec import Codec, HalfCodec, PixelCodec
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.flux import FluxBackbone
@@ -51,7 +51,8 @@ def load_model(
         ConfigError: if the loading asked for cannot work here.
     """
     loading = loading or Loading()
-    folder = find_model(name, weights=True)
+    replaced = ("transformer",) if loading.transformer else ()
+    folder = find_model(name, weights=True, without=replaced)
     facts = load_facts(folder, name, loading.lora_places)
     if facts.is_pretrained:
         return load_pipeline(folder, facts, dtype, device, loading)
@@ -111,17 +112,25 @@ def load_pipeline(
             f"filmgrid does not know. It knows mini, {', '.join(BACKBONES)}."
         )
     index = json.loads((folder / INDEX).read_bytes())
-    quantised = {"transformer": quantisation(loading, dtype)}
-    parts = {
-        part: load_module(
-            getattr(diffusers, index[part][1]),
-            folder / part,
+    classes = {part: getattr(diffusers, index[part][1]) for part in ("transformer", "vae")}
+    fewer_bits = quantisation(loading, dtype)
+    parts = {"vae": load_module(classes["vae"], folder / "vae", dtype, lean=True)}
+    if loading.transformer is None:
+        parts["transformer"] = load_module(
+            classes["transformer"],
+            folder / "transformer",
             dtype,
             lean=True,
-            quantisation=quantised.get(part),
+            quantisation=fewer_bits,
         )
-        for part in ("transformer", "vae")
-    }
+    else:
+        parts["transformer"] = load_single_file(
+            classes["transformer"],
+            loading.transformer.expanduser(),
+            folder / "transformer",
+            dtype,
+            quantisation=fewer_bits,
+        )
     pipeline = open_pipeline(folder, dtype, parts)
     place_pipeline(pipeline, loading, device)
     backbone = BACKBONES[facts.family](facts, pipeline.transformer, dtype, pipeline)

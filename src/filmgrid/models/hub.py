@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from filmgrid.errors import CheckpointError
@@ -19,7 +20,7 @@ def is_hub_id(name: str) -> bool:
     return _ID.fullmatch(name) is not None and not name.startswith(".")
 
 
-def fetch_pipeline(name: str, *, weights: bool) -> Path:
+def fetch_pipeline(name: str, *, weights: bool, without: Collection[str] = ()) -> Path:
     """Folder of a pipeline in the local cache, downloaded if need be.
 
     ``HF_HUB_OFFLINE`` and the other variables of huggingface_hub are honoured.
@@ -27,6 +28,7 @@ def fetch_pipeline(name: str, *, weights: bool) -> Path:
     Args:
         name: ``owner/name``, with ``@revision`` if it is not the main one.
         weights: whether weights are needed too, not only configuration.
+        without: parts whose weights are not.
 
     Raises:
         CheckpointError: if it cannot be had, with what to do about it.
@@ -41,6 +43,7 @@ def fetch_pipeline(name: str, *, weights: bool) -> Path:
         )
     if weights:
         parts = [part for part, kind in json.loads(index.read_bytes()).items() if _is_part(kind)]
+        parts = [part for part in parts if part not in without]
         folder = _fetch(hub, revision, [f"{part}/{file}" for part in parts for file in PARTS])
     return folder
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -32,7 +32,7 @@ def shipped_models() -> list[str]:
     return sorted(path.parent.name for path in SHIPPED.glob(f"*/{FACTS}"))
 
 
-def find_model(name: str, *, weights: bool = False) -> Path:
+def find_model(name: str, *, weights: bool = False, without: Collection[str] = ()) -> Path:
     """Folder of a model.
 
     Args:
@@ -41,6 +41,7 @@ def find_model(name: str, *, weights: bool = False) -> Path:
             one checkpoint of a training run, or of the run, whose newest checkpoint is taken.
         weights: whether weights must be there too. Without, only the configuration of a model on
             the Hub is fetched.
+        without: parts of a pipeline whose weights are not needed.
 
     Raises:
         CheckpointError: if there is no such model, or the Hub does not give it.
@@ -52,7 +53,13 @@ def find_model(name: str, *, weights: bool = False) -> Path:
     if not folder.is_dir():
         hub = hub_id_of(name)
         if hub is not None:
-            return fetch_pipeline(hub, weights=weights)
+            return fetch_pipeline(hub, weights=weights, without=without)
+        if folder.is_file():
+            raise CheckpointError(
+                f"{folder} is a single file, and a model has text encoders and an autoencoder "
+                "besides. Name the model that it is a network of, such as --model "
+                f"{next(iter(KNOWN))}, and the file as --transformer {folder}."
+            )
         raise CheckpointError(
             f"There is no model {name!r}: neither a shipped one ({', '.join(shipped) or 'none'}), "
             f"nor a known one ({', '.join(KNOWN)}), nor a folder. Give one of these, a Hub id "
