@@ -333,3 +333,49 @@ class VerifyRequest(Loading):
             steps=self.steps,
             seed=self.seed,
         )
+
+
+class ProbeRequest(Loading):
+    """How well a model holds a grid before it is trained on any."""
+
+    model: str = "mini"
+    """Name of a known model such as flux1-dev, a Hub id, or a folder."""
+    prompts: tuple[str, ...] = Field(
+        default=(
+            "a red star moving to the right on a black background",
+            "a blue heart moving to the left on a grey background",
+            "a 3D model of a white rocket with red fins rotating clockwise",
+            "a 3D model of a red mug with a white handle rotating anticlockwise",
+        ),
+        min_length=1,
+    )
+    """What is drawn. A named direction (to the right, to the left, upwards, downwards, clockwise,
+    anticlockwise) is looked for in the frames; {layout} becomes the layout."""
+    layouts: tuple[str, ...] = ()
+    """ROWSxCOLS to try; by default the model's own."""
+    wordings: tuple[Wording, ...] = ()
+    """Of the layout in the prompt, to try; by default the model's own."""
+    cell: int | str | None = None
+    """Size of a frame in pixels: 256, or HEIGHTxWIDTH."""
+    steps: int | None = Field(default=None, ge=1)
+    """Sampling steps."""
+    seed: int = Field(default=0, ge=0)
+    """Of the noise, the same for all prompts."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it runs."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Of the matrix products."""
+    out: Path = Path("probe")
+    """Folder for the pictures: one sheet for each layout and wording, and where attention went."""
+
+    def generation(self, prompt: str, layout: Layout, wording: Wording) -> GenerateRequest:
+        """What is drawn for a prompt at a layout in a wording."""
+        return GenerateRequest(
+            prompt=prompt,
+            model=self.model,
+            layout=str(layout),
+            wording=wording,
+            cell=self.cell,
+            steps=self.steps,
+            seed=self.seed,
+        )

@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": "Say what a generation would take: tokens, operations, memory, time on common GPUs.",
     "verify-lora": "Say whether LoRAs fit a model, what they move, and whether single images are "
     "kept.",
+    "probe": "Say how well a model holds a grid before it is trained on any, and draw it.",
     "train": "Train a model from scratch, or go on with a run that was stopped.",
     "dataset": DATASET,
     "info": "Show what a file holds and how it came to be.",

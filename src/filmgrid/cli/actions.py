@@ -25,6 +25,7 @@ from filmgrid.cli.settings import (
     Pack,
     Plan,
     Preview,
+    Probe,
     Protocol,
     Render,
     Report,
@@ -37,7 +38,7 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
+from filmgrid.request import GenerateRequest, PlanRequest, ProbeRequest, VerifyRequest
 from filmgrid.settings import Settings
 
 TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
@@ -85,6 +86,14 @@ def _verify_lora(config: VerifyLora) -> None:
 
     names = set(VerifyRequest.model_fields)
     told = verify_lora(VerifyRequest(**{name: getattr(config, name) for name in names}))
+    print(told.model_dump_json(indent=2) if config.json_output else told.text())
+
+
+def _probe(config: Probe) -> None:
+    from filmgrid.probing import probe_model
+
+    names = set(ProbeRequest.model_fields)
+    told = probe_model(ProbeRequest(**{name: getattr(config, name) for name in names}))
     print(told.model_dump_json(indent=2) if config.json_output else told.text())
 
 
@@ -347,6 +356,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "generate": (Generate, _generate),
     "plan": (Plan, _plan),
     "verify-lora": (VerifyLora, _verify_lora),
+    "probe": (Probe, _probe),
     "dataset build": (Build, _build),
     "dataset caption": (Caption, _caption),
     "dataset render": (Render, _render),

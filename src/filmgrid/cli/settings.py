@@ -16,7 +16,7 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest, VerifyRequest
+from filmgrid.request import GenerateRequest, PlanRequest, ProbeRequest, VerifyRequest
 from filmgrid.settings import Settings
 
 
@@ -65,6 +65,15 @@ class VerifyLora(Words, VerifyRequest):
 
     lora: tyro.conf.Positional[tuple[str, ...]] = ()
     """Files, folders or Hub ids, with :WEIGHT behind one if it is not 1."""
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Probe(Words, ProbeRequest):
+    """Words of ``filmgrid probe``."""
+
+    model: tyro.conf.Positional[str] = "mini"
+    """Name of a known model such as flux1-dev, a Hub id, or a folder."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""
 

@@ -31,6 +31,8 @@ class Backbone(ABC):
     facts: BackboneFacts
     module: nn.Module
     autocasts: bool = True
+    cell_by_cell: bool = False
+    image_first: bool = False
 
     @abstractmethod
     def encode(self, prompts: Sequence[str]) -> Condition:

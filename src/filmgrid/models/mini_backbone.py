@@ -31,6 +31,8 @@ class MiniBackbone(Backbone):
     module: nn.Module
     words: ByteWords
 
+    cell_by_cell = True
+
     def encode(self, prompts: Sequence[str]) -> Condition:
         """Spell one prompt per sequence.
 

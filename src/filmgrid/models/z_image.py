@@ -16,6 +16,8 @@ from filmgrid.models.pretrained import PretrainedBackbone
 class ZImageBackbone(PretrainedBackbone):
     """A ``ZImageTransformer2DModel``: time runs from noise to image, and so does its velocity."""
 
+    image_first = True
+
     def embed(self, prompts: list[str]) -> Condition:
         """Encode prompts by the last but one layer of the language model.
 
