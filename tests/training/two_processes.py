@@ -50,7 +50,7 @@ def main(out: Path, pipeline: str, data: Path, dtype: torch.dtype, steps: int) -
         if not gradients:
             gradients.update({name: each.grad.clone() for name, each in state.weights.items()})
 
-    state.optimizers[0].register_step_pre_hook(note)
+    state.optimizers[0].optimizer.register_step_pre_hook(note)
     losses = []
     for step in range(steps):
         mine = range(2 * step + rank, 2 * step + 2, processes)

@@ -32,8 +32,8 @@ def find_layout(picture: ImageArray) -> Layout:
     border. Below 0.2 there is one cell.
 
     Right for 89 of 90 grids of turntables, for those of 13 of 16 real clips, and for 10 of 16
-    single pictures. Blind where cells have little in common and no borders, such as one small thing that
-    moves over plain ground, and misled by patterns that repeat inside a cell.
+    single pictures. Blind where cells have little in common and no borders, such as one small
+    thing that moves over plain ground, and misled by patterns that repeat inside a cell.
 
     Args:
         picture: a grid without gaps, or any picture.
