@@ -160,7 +160,7 @@ def test_memory_of_coding_is_told_to_15_percent(tiny, coding):
     plan = make_plan(request, real.facts, Described())
     generator = Generator(real.backbone, codec, CPU, torch.float32)
     latents = torch.zeros(1, 16, codec.channels, 8, 8)
-    measured = peak_bytes(lambda: generator._codec(plan).decode(latents))
+    measured = peak_bytes(lambda: generator.codec_of(plan).decode(latents))
     told = work_of_coding(sketch_model(str(tiny["flux"]), torch.float32), plan)
     assert told == pytest.approx(measured, rel=0.15)
 

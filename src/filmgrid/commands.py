@@ -25,7 +25,7 @@ from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.grid.spec import Layout, layouts_of
 from filmgrid.inputs import Described, describe_files
 from filmgrid.models.places import FACTS, find_model, load_facts
-from filmgrid.planning import make_plan
+from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, PlanRequest
 
 if TYPE_CHECKING:
@@ -51,18 +51,26 @@ class Cells(NamedTuple):
 
 
 def generate(
-    request: GenerateRequest, out: str | None, scale: int, *, dry_run: bool, as_json: bool
+    request: GenerateRequest,
+    out: str | None,
+    scale: int,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    resume: bool = False,
 ) -> None:
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
+    if resume and request.frames is None:
+        raise ConfigError("resume goes on with a long sequence. Add --frames, or leave it out.")
     folder = find_model(request.model)
     facts = load_facts(folder, request.model, request.loading.lora_places)
     plan = make_plan(request, facts, describe_files(request))
     check_output(
         out,
-        num_frames=plan.layout.num_cells,
+        num_frames=plan.num_frames,
         fps=plan.fps,
-        layout=plan.layout,
+        layout=plan.layout if request.frames is None else None,
         scale=scale,
         cell=plan.frame,
     )
@@ -74,7 +82,8 @@ def generate(
 
         num_steps = len(sigmas_of(plan, request)) - 1
         sketch = sketch_model(request.model)
-        cost = cost_of(plan, sketch, num_steps, request.best_of, request.batch)
+        grids = request.best_of * plan.windows
+        cost = cost_of(plan, sketch, num_steps, grids, request.batch if plan.windows == 1 else 1)
         told = {
             "task": str(plan.task),
             "model": str(folder),
@@ -82,13 +91,19 @@ def generate(
             "cell": list(plan.frame),
             "prompt": plan.prompt,
             "tokens": cost.tokens,
-            "passes": cost.passes * request.best_of,
+            "frames": plan.num_frames,
+            "grids": grids,
+            "passes": cost.passes * grids,
             "memory_bytes": cost.memory_bytes,
             "seconds": round(seconds_for(cost.flops, request.device, request.precision), 1),
             "notes": list(plan.notes),
         }
         print(json.dumps(told, indent=2) if as_json else _cost_in_words(told))
         return
+    if request.frames is not None:
+        from filmgrid.longrun import check_work
+
+        check_work(Path(out), resume=resume)
     for note in plan.notes:
         log.info(note)
     if facts.is_pretrained:
@@ -100,6 +115,17 @@ def generate(
     loading = fitted(request.loading, plan, request.model)
     generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)
     loaded = time.perf_counter()
+    if request.frames is not None:
+        from filmgrid.longrun import generate_long
+
+        with _progress() as show:
+            written = generate_long(
+                generator, request, Path(out), scale=scale, resume=resume, on_step=show
+            )
+        _report_long(
+            written, plan, request, loaded - started, time.perf_counter() - loaded, as_json
+        )
+        return
     result: Result | None = None
     with _progress() as show:
         for event in generator.generate(request):
@@ -129,6 +155,31 @@ def generate(
     print(
         f"{written[0]}: {result.layout.num_cells} frames, seed {result.seeds[0]}{best}, sampled "
         f"in {sampled - loaded:.1f} s (loading took {loaded - started:.1f} s)"
+    )
+
+
+def _report_long(
+    written: list[Path],
+    plan: Plan,
+    request: GenerateRequest,
+    load_seconds: float,
+    seconds: float,
+    as_json: bool,
+) -> None:
+    report = {
+        "files": [str(path) for path in written],
+        "task": str(plan.task),
+        "frames": plan.num_frames,
+        "grids": plan.windows,
+        "seed": request.seed,
+        "seconds": {"load": load_seconds, "sample": seconds},
+    }
+    if as_json:
+        print(json.dumps(report, indent=2))
+        return
+    print(
+        f"{written[0]}: {plan.num_frames} frames in {plan.windows} grids, seed {request.seed}, "
+        f"made in {seconds:.1f} s (loading took {load_seconds:.1f} s)"
     )
 
 

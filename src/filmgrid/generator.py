@@ -291,7 +291,7 @@ class Generator:
             for state in states:
                 steps = state.num_steps
                 done, total = number * steps + state.step, len(chunks) * steps
-                yield Progress(done, total, state.sigma, state.noisy, self._preview(plan, state))
+                yield Progress(done, total, state.sigma, state.noisy, self.preview(plan, state))
             made.append(given.paste(self._pixels(plan, state.noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
@@ -307,11 +307,11 @@ class Generator:
             tuple(seeds[place] for place in order),
             tuple(health[place] for place in order),
             plan.fps,
-            self._resolved(plan, request),
+            self.resolved(plan, request),
             f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}",
         )
 
-    def _resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
+    def resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
         """The request with every choice written out, so that it means the same later."""
         kept = "learned" if plan.per_cell_sigma else "replacement"
         made = request.model_copy(
@@ -342,15 +342,29 @@ class Generator:
         self, plan: Plan, request: GenerateRequest, given: Inputs, seeds: Sequence[int]
     ) -> Iterator[SampleState]:
         """Run the sampler for some seeds at once."""
-        batch = len(seeds)
         start = start_of(plan, request)
-        reference = TASKS[plan.task](self._known(plan, request, given, batch), start)
-        codec = self._codec(plan)
+        reference = TASKS[plan.task](self._known(plan, request, given, len(seeds)), start)
         if reference is not None:
-            reference = Reference(
-                codec.encode(reference.cells), reference.keep, reference.start_sigma
-            )
-        prompts, nulls = [plan.prompt] * batch, [plan.negative] * batch
+            coded = self.codec_of(plan).encode(reference.cells)
+            reference = Reference(coded, reference.keep, reference.start_sigma)
+        yield from self.walk(plan, sigmas_of(plan, request), seeds, reference)
+
+    def walk(
+        self,
+        plan: Plan,
+        sigmas: Float64[Tensor, " num_sigmas"],
+        seeds: Sequence[int],
+        reference: Reference | None,
+    ) -> Iterator[SampleState]:
+        """Sample one grid for each seed.
+
+        Args:
+            plan: of the grid, with its prompt.
+            sigmas: noise levels to visit.
+            seeds: of the noise of each sequence.
+            reference: what is known, as latents.
+        """
+        prompts, nulls = [plan.prompt] * len(seeds), [plan.negative] * len(seeds)
         if plan.two_passes:
             condition, null = encode_both(self.backbone, prompts, nulls)
         else:
@@ -359,7 +373,6 @@ class Generator:
         noise = seeded_noise(
             seeds, (plan.layout.num_cells, self.codec.channels, height, width), self.device
         )
-        sigmas = sigmas_of(plan, request)
         velocity_of = guided(
             self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype
         )
@@ -381,17 +394,18 @@ class Generator:
             request.locked_cells,
         )
 
-    def _codec(self, plan: Plan) -> Codec:
+    def codec_of(self, plan: Plan) -> Codec:
         """The codec, of single cells or of whole grids."""
         return WholeGrid(self.codec, plan.layout) if plan.coding == "grid" else self.codec
 
-    def _preview(self, plan: Plan, state: SampleState) -> Callable[[], Frames8]:
+    def preview(self, plan: Plan, state: SampleState) -> Callable[[], Frames8]:
+        """What gives the frames that a state would become."""
         return lambda: self._pixels(plan, state.clean)
 
     @torch.inference_mode()
     def _pixels(self, plan: Plan, latents: Float[Tensor, "b n c h w"]) -> Frames8:
         """Decode latents to 8-bit frames."""
-        return frames_of(self._codec(plan).decode(latents))
+        return frames_of(self.codec_of(plan).decode(latents))
 
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from filmgrid.data.fit import FitMode, fit_frames
-from filmgrid.data.media import iter_frames, probe, read_clip, read_grid, read_image
+from filmgrid.data.media import count_frames, iter_frames, probe, read_clip, read_grid, read_image
 from filmgrid.data.pictures import from_picture
-from filmgrid.errors import ShapeError
+from filmgrid.errors import MediaError, ShapeError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.types import FrameArray, ImageArray
@@ -127,7 +127,12 @@ def describe_files(request: GenerateRequest) -> Described:
         MediaError: if one is missing or not what it should be.
     """
     images = {cell: _describe(path) for cell, path in sorted(request.keyframes.items())}
-    return Described(images, _describe(request.video) if request.video else None)
+    if request.video is None:
+        return Described(images)
+    video = _describe(request.video)
+    if request.frames is not None and video.num_frames is None:
+        video = replace(video, num_frames=count_frames(request.video))
+    return Described(images, video)
 
 
 def read_files(request: GenerateRequest, task: Task, layout: Layout) -> Inputs:
@@ -141,7 +146,7 @@ def read_files(request: GenerateRequest, task: Task, layout: Layout) -> Inputs:
     Raises:
         MediaError: if one is missing, damaged, or not what it should be.
     """
-    images = {cell: read_image(path) for cell, path in request.keyframes.items()}
+    images = dict(read_images(request).images)
     if request.video is None:
         return Inputs(images)
     if _describe(request.video).layout is not None:
@@ -153,6 +158,64 @@ def read_files(request: GenerateRequest, task: Task, layout: Layout) -> Inputs:
     stop = start + (layout.num_cells - 1) * stride + 1
     clip = read_clip(request.video, start=start, stop=stop, stride=stride)
     return Inputs(images, clip.frames, clip.fps)
+
+
+def read_images(request: GenerateRequest) -> Inputs:
+    """Read the pictures that a request names for single frames.
+
+    Raises:
+        MediaError: if one is missing or damaged.
+    """
+    return Inputs({cell: read_image(path) for cell, path in request.keyframes.items()})
+
+
+class Source:
+    """Frames of a request's video by number, read once and in order, fitted to a cell.
+
+    Args:
+        request: names the file, the start and the stride.
+        cell: size of a cell.
+        inputs: the video, if it is not in a file.
+    """
+
+    def __init__(self, request: GenerateRequest, cell: CellSize, inputs: Inputs | None) -> None:
+        self.cell = cell
+        self.fit: FitMode | None = request.fit
+        start, stride = request.video_start, request.video_stride
+        if inputs is not None or request.video is None:
+            video = None if inputs is None else inputs.video
+            self._frames = iter(() if video is None else video[start::stride])
+        elif _describe(request.video).layout is not None:
+            self._frames = iter(_read_video(request.video)[0][start::stride])
+        else:
+            self._frames = iter_frames(request.video, start=start, stride=stride)
+        self._kept: dict[int, ImageArray] = {}
+        self._read = self._first = 0
+
+    def frame(self, number: int) -> ImageArray:
+        """One frame; those before the last that was forgotten are gone.
+
+        Raises:
+            ShapeError: if its size does not fit.
+            MediaError: if the file ends before.
+        """
+        while self._read <= number:
+            image = next(self._frames, None)
+            if image is None:
+                raise MediaError(
+                    f"The video ends after {self._read} frames, before the {number + 1} that it "
+                    "says it has. Ask for fewer frames."
+                )
+            if self._read >= self._first:
+                fitted = fit_frames(np.ascontiguousarray(image[None]), self.cell, self.fit)
+                self._kept[self._read] = fitted[0]
+            self._read += 1
+        return self._kept[number]
+
+    def forget(self, before: int) -> None:
+        """Drop frames with lower numbers, read or not."""
+        self._first = max(self._first, before)
+        self._kept = {number: image for number, image in self._kept.items() if number >= before}
 
 
 def gather(images: Mapping[int, Any], video: Any) -> Inputs:

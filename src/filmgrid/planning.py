@@ -1,11 +1,13 @@
 """What a request comes to, before any weight is loaded: sizes, steps, wording. Torch-free."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
+from filmgrid.grid.windows import Window, count_windows, kept_cells, loop_frames, plan_windows
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.request import GenerateRequest, Task
@@ -19,7 +21,9 @@ class Plan:
         task: what is done.
         prompt: as the model reads it.
         negative: what guidance leads away from, as the model reads it.
-        layout: of the sequence.
+        layout: of the sequence, or of each grid of a longer one.
+        num_frames: length of the sequence.
+        windows: grids that it is made of.
         cell: size of a frame in pixels, before it is enlarged.
         upscale: how many times the finished frames are enlarged.
         num_steps: steps of the whole schedule.
@@ -37,6 +41,8 @@ class Plan:
     prompt: str
     negative: str
     layout: Layout
+    num_frames: int
+    windows: int
     cell: CellSize
     upscale: int
     num_steps: int
@@ -71,7 +77,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     layout = _layout(request, facts, video)
     cell = facts.default_cell if request.cell is None else CellSize.parse(request.cell)
     check_stride(cell, facts.stride)
-    layout.check_cells([*given.images, *request.redraw_cells, *request.locked_cells])
+    _check_places(request, layout, [*given.images, *request.redraw_cells, *request.locked_cells])
     for picture in [*given.images.values(), *([video] if video else [])]:
         _check_size(picture, cell, request)
     notes: list[str] = []
@@ -93,16 +99,14 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
             "conditioning means nothing to it. Use replacement, or auto."
         )
     wording = request.wording or wording_for(layout, facts.wording)
-    prompt = ""
-    if facts.has_text and request.prompt.strip():
-        prompt = describe_layout(request.prompt, layout, wording)
+    prompt = prompt_for(request.prompt, facts, layout, wording)
     if request.negative and facts.guidance == "embedded":
         raise ConfigError(
             f"{facts.name} has its guidance embedded and makes no second pass, so a negative "
             "prompt has no effect. Leave it out, or use a model such as flux2-klein-base-4b."
         )
     guidance = facts.guidance_scale if request.guidance is None else request.guidance
-    if facts.guidance == "two-pass" and not (prompt or request.negative):
+    if facts.guidance == "two-pass" and not (prompt or request.segment or request.negative):
         guidance = 1.0  # both passes would be the same
     num_steps = request.steps or facts.num_steps
     source_fps = video.fps / request.video_stride if video and video.fps else None
@@ -111,6 +115,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         prompt=prompt,
         negative=request.negative.strip(),
         layout=layout,
+        num_frames=request.frames or layout.num_cells,
+        windows=1 if request.frames is None else count_windows(windows_of(request, layout, given)),
         cell=cell,
         upscale=request.upscale,
         num_steps=num_steps,
@@ -123,6 +129,68 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),
     )
+
+
+def prompt_for(text: str, facts: BackboneFacts, layout: Layout, wording: Wording) -> str:
+    """A prompt as a model reads it; empty if it reads none."""
+    if not facts.has_text or not text.strip():
+        return ""
+    return describe_layout(text, layout, wording)
+
+
+def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> Iterator[Window]:
+    """The grids of a long sequence, in order.
+
+    Args:
+        request: what is asked for, with its number of frames.
+        layout: of each grid.
+        given: what the request's pictures are.
+
+    Raises:
+        ConfigError: if the grids cannot hang together.
+    """
+    frames = request.frames
+    assert frames is not None
+    if frames <= layout.num_cells and not request.loop:
+        kept = layout.num_cells - 1  # one grid is enough, and sees all that is known
+    else:
+        kept = kept_cells(layout, request.keep_rows)
+    known, last = 0, None
+    if request.inferred_task == Task.EXTEND and given.video is not None:
+        known = frames_there(request, given.video) or 0
+    while known in given.images:
+        known += 1
+    if request.loop:
+        if frames <= layout.num_cells:
+            raise ConfigError(
+                f"A loop of {frames} frames fits into one {layout} grid, whose end does not see "
+                f"its beginning. Ask for at least {layout.num_cells + 1} frames, or a smaller "
+                "layout."
+            )
+        last = frames + loop_frames(layout, kept) - 1
+    elif frames - 1 in given.images and known < frames:
+        last = frames - 1
+    return plan_windows(layout, frames, kept, given=known, spread=request.spread, last=last)
+
+
+def _check_places(request: GenerateRequest, layout: Layout, cells: list[int]) -> None:
+    """Refuse cells, or frames of a long sequence, that there are not."""
+    if request.frames is None:
+        layout.check_cells(cells)
+        return
+    for frame in [*cells, *request.segments]:
+        if frame >= request.frames:
+            raise ConfigError(
+                f"There is no frame {frame} in a sequence of {request.frames}. Frames are numbered "
+                f"0 to {request.frames - 1}."
+            )
+
+
+def frames_there(request: GenerateRequest, video: Given) -> int | None:
+    """Frames of a video that a request uses, if the file says how many it has."""
+    if video.num_frames is None:
+        return None
+    return len(range(request.video_start, video.num_frames, request.video_stride))
 
 
 def _layout(request: GenerateRequest, facts: BackboneFacts, video: Given | None) -> Layout:
@@ -149,12 +217,15 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
         )
     if video.num_frames is None:
         return []
-    there = len(range(request.video_start, video.num_frames, request.video_stride))
+    there = frames_there(request, video)
+    assert there is not None
     if there == 0:
         raise ConfigError(
             f"{video.name} has {video.num_frames} frames and none at {request.video_start}. "
             "Use a smaller --video-start."
         )
+    if request.frames is not None:
+        return _check_frames(video.name, there, request.frames, task)
     if task == Task.EXTEND:
         known = min(there, known_cells(layout))
         return [f"The last {known} of {there} frames stay; {layout.num_cells - known} follow."]
@@ -166,3 +237,20 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
         f"Of the {video.num_frames} frames of {video.name}, frames {request.video_start} to "
         f"{last} are used."
     ]
+
+
+def _check_frames(name: str, there: int, frames: int, task: Task) -> list[str]:
+    """Refuse a video that is too long to go on or too short to edit; say what of it is used."""
+    if task == Task.EXTEND:
+        if there >= frames:
+            raise ConfigError(
+                f"{name} gives {there} frames, and the sequence that begins with them is to have "
+                f"{frames}. Ask for more --frames."
+            )
+        return [f"The {there} frames of {name} stay; {frames - there} follow."]
+    if there < frames:
+        raise ShapeError(
+            f"{name} gives {there} frames and {frames} are to be edited. Use --frames {there}, or "
+            "a smaller video stride."
+        )
+    return [] if there == frames else [f"Of the {there} frames of {name}, {frames} are edited."]

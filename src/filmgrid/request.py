@@ -63,6 +63,20 @@ class GenerateRequest(Loading):
     """How given frames of another size become cells; without it they are refused."""
     layout: str | None = None
     """ROWSxCOLS of the grid, one frame per cell."""
+    frames: int | None = Field(default=None, ge=1, le=1_000_000)
+    """Length of the sequence, instead of one grid of it: made grid after grid, in constant memory.
+    Keyframes and locked cells are then counted in frames; a video that goes on is its beginning."""
+    keep_rows: int | None = Field(default=None, ge=1)
+    """With frames: rows of a grid that the next one begins with; by default half of them."""
+    spread: int = Field(default=1, ge=1)
+    """With frames: first grids of frames so far apart, then grids that fill between them; 1 goes
+    on from grid to grid."""
+    loop: bool = False
+    """With frames: end where the sequence began, so that it plays without a seam."""
+    segment: tuple[str, ...] = ()
+    """With frames: FRAME=PROMPT, what the sequence shows from this frame on."""
+    colour_lock: float = Field(default=0.0, ge=0, le=1)
+    """With frames: how far the colours of later grids are brought back to those of the first."""
     cell: int | str | None = None
     """Size of a frame in pixels: 64, or HEIGHTxWIDTH."""
     sigma: float | None = Field(default=None, ge=0, le=1)
@@ -118,6 +132,14 @@ class GenerateRequest(Loading):
         parse_cells(value)
         return value
 
+    @field_validator("segment")
+    @classmethod
+    def _segments_can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        starts = [parse_segment(text)[0] for text in value]
+        if starts != sorted(set(starts)):
+            raise ValueError("Segments begin in rising order, each at a frame of its own.")
+        return value
+
     @field_validator("keyframe")
     @classmethod
     def _keyframes_can_be_read(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -161,7 +183,31 @@ class GenerateRequest(Loading):
                 "redraw and lock cannot be used together: cells that are not redrawn stay anyway."
             )
         self.check_task(given=given)
+        self.check_length()
         return self
+
+    def check_length(self) -> None:
+        """Refuse settings of long sequences without a length, and what has no long form."""
+        if self.frames is None:
+            for name in ("keep_rows", "spread", "loop", "segment", "colour_lock"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name} belongs to sequences of a length of their own. Add frames."
+                    )
+            return
+        if self.inferred_task == Task.REDRAW:
+            raise ValueError(
+                "redraw works on one grid. Leave frames out, or edit the video with all other "
+                "frames locked."
+            )
+        if self.best_of > 1:
+            raise ValueError(
+                f"best_of {self.best_of} compares whole grids, and frames makes a longer sequence "
+                "as it comes. Leave best_of out and try other seeds."
+            )
+        if self.loop and (self.spread > 1 or self.video is not None):
+            other = "spread" if self.spread > 1 else "video"
+            raise ValueError(f"loop goes from grid to grid without a video. Leave {other} out.")
 
     def check_task(self, *, given: bool) -> None:
         """Refuse a task without what it needs, or with what it has no use for."""
@@ -208,6 +254,11 @@ class GenerateRequest(Loading):
         """Images by cell, the first frame among them."""
         images = dict(parse_keyframe(text) for text in self.keyframe)
         return images if self.image is None else {0: self.image, **images}
+
+    @property
+    def segments(self) -> dict[int, str]:
+        """Prompts by the frame that they begin at; the first is the prompt."""
+        return {0: self.prompt, **dict(parse_segment(text) for text in self.segment)}
 
     @property
     def redraw_cells(self) -> list[int]:
@@ -278,7 +329,7 @@ def parse_cells(text: str) -> list[int]:
     """
     cells: set[int] = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
-        match = re.fullmatch(r"(\d{1,4})(?:\s*-\s*(\d{1,4}))?", part)
+        match = re.fullmatch(r"(\d{1,7})(?:\s*-\s*(\d{1,7}))?", part)
         if match is None or int(match[2] or match[1]) < int(match[1]):
             raise ConfigError(
                 f"{part!r} is not a cell nor a range of cells. Write for example 5,6 or 4-7,12."
@@ -293,10 +344,24 @@ def parse_keyframe(text: str) -> tuple[int, Path]:
     Raises:
         ConfigError: if it is not CELL=FILE.
     """
-    match = re.fullmatch(r"\s*(\d{1,4})\s*=\s*(.+)", text)
+    match = re.fullmatch(r"\s*(\d{1,7})\s*=\s*(.+)", text)
     if match is None:
         raise ConfigError(f"{text!r} is not a keyframe. Write CELL=FILE, for example 5=photo.png.")
     return int(match[1]), Path(match[2])
+
+
+def parse_segment(text: str) -> tuple[int, str]:
+    """Read ``"64=a red star falls"``.
+
+    Raises:
+        ConfigError: if it is not FRAME=PROMPT.
+    """
+    match = re.fullmatch(r"\s*(\d{1,7})\s*=\s*(.+)", text, re.DOTALL)
+    if match is None:
+        raise ConfigError(
+            f"{text!r} is not a segment. Write FRAME=PROMPT, for example '64=a red star falls'."
+        )
+    return int(match[1]), match[2]
 
 
 class VerifyRequest(Loading):

@@ -71,7 +71,14 @@ def _generate(config: Generate) -> None:
 
     names = set(GenerateRequest.model_fields)
     request = GenerateRequest(**{name: getattr(config, name) for name in names})
-    generate(request, config.out, config.scale, dry_run=config.dry_run, as_json=config.json_output)
+    generate(
+        request,
+        config.out,
+        config.scale,
+        dry_run=config.dry_run,
+        as_json=config.json_output,
+        resume=config.resume,
+    )
 
 
 def _plan(config: Plan) -> None:

@@ -45,6 +45,10 @@ class Generate(Words, GenerateRequest):
     lora: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """LoRA to add: a file, a folder or a Hub id, with :WEIGHT behind it if it is not 1; repeat
     it."""
+    segment: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """With frames: FRAME=PROMPT, what the sequence shows from this frame on; repeat it."""
+    resume: bool = False
+    """With frames: go on with a generation that was stopped, from its last finished grid."""
     scale: int = 1
     """Enlarge the written frames so many times without smoothing, to look at small ones."""
     dry_run: bool = False

@@ -1,0 +1,313 @@
+"""Sequences longer than one grid: window after window, frames given out as they come."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from filmgrid.generator import Frames8, Generator, Progress, sigmas_of, start_of
+from filmgrid.grid.reference import Reference, from_keyframes
+from filmgrid.grid.windows import Window
+from filmgrid.inputs import Described, Inputs, Source, describe_files, read_images
+from filmgrid.models.codec import enlarged, frames_of, pixels_of
+from filmgrid.models.families import load_upscaler
+from filmgrid.models.places import SHIPPED_UPSCALER
+from filmgrid.planning import Plan, frames_there, make_plan, prompt_for, windows_of
+from filmgrid.request import GenerateRequest, Task
+from filmgrid.types import ImageArray
+
+Latents = Float[Tensor, "b c h w"]
+WINDOW_STREAM = 0x57494E
+"""Keeps the noise of later windows apart from that of other seeds."""
+
+
+@dataclass(eq=False)
+class Memory:
+    """All that the windows to come need of those that were made.
+
+    Args:
+        windows: done.
+        written: frames given out.
+        latents: by number of the frame.
+        pixels: frames that were made and not given out, by number.
+        look: mean and standard deviation of each channel of the first window, for colour_lock.
+    """
+
+    windows: int = 0
+    written: int = 0
+    latents: dict[int, Latents] = field(default_factory=dict)
+    pixels: dict[int, UInt8[np.ndarray, "b h w 3"]] = field(default_factory=dict)
+    look: Float[Tensor, "2 b c 1 1"] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Finished frames that follow each other, 8-bit.
+
+    Args:
+        first: number of the first of them.
+        arrays: of each sequence.
+    """
+
+    first: int
+    arrays: Frames8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """A window is done.
+
+    Args:
+        memory: what going on from here takes; it changes with the next step.
+    """
+
+    memory: Memory
+
+
+def stream(
+    generator: Generator,
+    request: GenerateRequest,
+    inputs: Inputs | None = None,
+    memory: Memory | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Iterator[Progress | Stretch | Checkpoint]:
+    """Make a sequence of ``request.frames`` frames, in memory that does not grow with them.
+
+    What a window knows of the frames before it are their latents, which are never decoded and
+    encoded again. Given frames come out bit for bit. A request that fits into one grid makes the
+    frames of that grid.
+
+    Source: GriDiT's autoregressive sampling, with exact lengths and one stride per pass; see
+    :mod:`filmgrid.grid.windows`.
+
+    Args:
+        generator: of the request's model.
+        request: what to make; its frames must be set.
+        inputs: its pictures, if they are not in the files that it names.
+        memory: of an earlier run of the same request, which is gone on with.
+        seeds: of several sequences that are made side by side; by default the request's.
+
+    Yields:
+        Every step, frames as soon as all before them are there, and after each window where a
+        run can be taken up again.
+
+    Raises:
+        ConfigError: if the request cannot be carried out.
+        ShapeError: if sizes do not fit.
+        MediaError: if a file cannot be read.
+    """
+    described = describe_files(request) if inputs is None else inputs.describe()
+    plan = make_plan(request, generator.backbone.facts, described)
+    return _Stream(generator, request, plan, described, inputs, memory or Memory(), seeds).run()
+
+
+def window_seed(seed: int, window: int) -> int:
+    """Seed of the noise of a window; that of the first is the sequence's own."""
+    if window == 0:
+        return seed
+    entropy = np.random.SeedSequence([seed, WINDOW_STREAM, window])
+    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+
+
+class _Stream:
+    """The state of one long generation."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        request: GenerateRequest,
+        plan: Plan,
+        described: Described,
+        inputs: Inputs | None,
+        memory: Memory,
+        seeds: Sequence[int] | None,
+    ) -> None:
+        self.generator, self.request, self.plan = generator, request, plan
+        self.codec, self.device = generator.codec_of(plan), generator.device
+        self.memory = memory
+        self.seeds = [request.seed] if seeds is None else list(seeds)
+        self.windows = windows_of(request, plan.layout, described)
+        self.source = Source(request, plan.cell, inputs)
+        images = read_images(request) if inputs is None else inputs
+        fitted = Inputs(images.images).fitted(request, plan.task, plan.layout, plan.cell)
+        self.images: Mapping[int, ImageArray] = fitted.images
+        self.num_given = 0
+        if plan.task == Task.EXTEND and described.video is not None:
+            self.num_given = frames_there(request, described.video) or 0
+        self.upscaler = None
+        if plan.upscale > 1:
+            self.upscaler = load_upscaler(SHIPPED_UPSCALER, self.device)
+
+    @torch.inference_mode()
+    def run(self) -> Iterator[Progress | Stretch | Checkpoint]:
+        memory, plan = self.memory, self.plan
+        sigmas = sigmas_of(plan, self.request)
+        steps = len(sigmas) - 1
+        total = steps * plan.windows
+        for index, window in enumerate(self.windows):
+            if index < memory.windows:
+                self.source.forget(window.needed)
+                continue
+            if index == 0:
+                yield from self._give_out(before=window.frames[0])
+            told = replace(plan, prompt=self._prompt(window))
+            seeds = [window_seed(seed, index) for seed in self.seeds]
+            states = self.generator.walk(told, sigmas, seeds, self._reference(window))
+            state = next(states)
+            for state in states:
+                done = index * steps + state.step
+                preview = self.generator.preview(told, state)
+                yield Progress(done, total, state.sigma, state.noisy, preview)
+            self._remember(window, state.noisy)
+            memory.windows = index + 1
+            yield from self._give_out(before=window.needed)
+            self._forget(window.needed)
+            yield Checkpoint(memory)
+
+    def _prompt(self, window: Window) -> str:
+        """What is told of a window: the segment that its first new frame belongs to."""
+        begins = max(start for start in self.request.segments if start <= window.fresh[0])
+        facts, plan = self.generator.backbone.facts, self.plan
+        return prompt_for(self.request.segments[begins], facts, plan.layout, plan.wording)
+
+    def _reference(self, window: Window) -> Reference | None:
+        """What is known of a window's cells, as latents; of an edit, its source below."""
+        self._encode_given(window)
+        start = start_of(self.plan, self.request)
+        known = {
+            cell: self.memory.latents[frame]
+            for cell, frame in enumerate(window.frames)
+            if frame in self.memory.latents
+        }
+        if self.plan.task != Task.EDIT:
+            return from_keyframes(known, self.plan.layout, start) if known else None
+        last = self.plan.num_frames - 1
+        frames = np.stack([self.source.frame(min(frame, last)) for frame in window.frames])
+        cells = self.codec.encode(self._pixels(frames))
+        for cell, latents in known.items():
+            cells[:, cell] = latents
+        keep = [cell in known for cell in range(len(window.frames))]
+        mask = torch.tensor(keep, device=cells.device).expand(len(cells), -1)
+        return Reference(cells, mask, start)
+
+    def _encode_given(self, window: Window) -> None:
+        """Bring the given frames that a window sees into memory."""
+        seen = {
+            cell: frame
+            for cell, frame in enumerate(window.frames)
+            if frame not in self.memory.latents and self._given(frame) is not None
+        }
+        if not seen:
+            return
+        given = {cell: self._given(frame) for cell, frame in seen.items()}
+        if self.plan.coding == "grid":  # beside what is like them, as a grid of their own
+            pictures = {
+                cell: self._pixels(image[None])[:, 0]
+                for cell, image in given.items()
+                if image is not None
+            }
+            coded = self.codec.encode(from_keyframes(pictures, self.plan.layout).cells)
+            for cell, frame in seen.items():
+                self._hold(frame, coded[:, cell])
+            return
+        frames = np.stack([image for image in given.values() if image is not None])
+        coded = self.codec.encode(self._pixels(frames))
+        for place, frame in enumerate(seen.values()):
+            self._hold(frame, coded[:, place])
+
+    def _given(self, frame: int) -> ImageArray | None:
+        """The user's own picture of a frame, if there is one."""
+        if frame in self.images:
+            return self.images[frame]
+        if frame < self.num_given or (
+            self.plan.task == Task.EDIT and frame in self.request.locked_cells
+        ):
+            return self.source.frame(frame)
+        return None
+
+    def _pixels(self, frames: UInt8[np.ndarray, "n h w 3"]) -> Float[Tensor, "b n 3 h w"]:
+        pixels = pixels_of(frames, self.device)
+        return pixels.expand(len(self.seeds), *pixels.shape)
+
+    def _remember(self, window: Window, made: Float[Tensor, "b n c h w"]) -> None:
+        """Keep a window's new frames, as latents and as pixels."""
+        memory = self.memory
+        fresh = {
+            cell: frame
+            for cell, frame in enumerate(window.frames)
+            if frame in window.fresh and frame not in memory.latents
+        }
+        cells = list(fresh)
+        if not cells:
+            return
+        if self.request.colour_lock:
+            made = self._with_first_look(made, cells)
+        if self.plan.coding == "grid":
+            shown = frames_of(self.codec.decode(made)[:, cells])
+        else:
+            shown = frames_of(self.codec.decode(made[:, cells]))
+        for place, (cell, frame) in enumerate(fresh.items()):
+            self._hold(frame, made[:, cell].clone())
+            memory.pixels[frame] = shown[:, place]
+
+    def _hold(self, frame: int, latents: Latents) -> None:
+        """Keep a frame for the windows to come; of a loop, also where it comes round to it."""
+        self.memory.latents[frame] = latents
+        if self.request.loop and frame < self.plan.layout.cols:
+            self.memory.latents[frame + self.plan.num_frames] = latents
+
+    def _with_first_look(self, made: Tensor, cells: list[int]) -> Tensor:
+        """Bring mean and spread of the new cells' channels towards the first window's."""
+        new = made[:, cells]
+        mean, std = new.mean(dim=(1, 3, 4)), new.std(dim=(1, 3, 4)) + 1e-6
+        look = torch.stack([mean, std])[..., None, None]
+        if self.memory.look is None:
+            self.memory.look = look
+            return made
+        towards = torch.lerp(look, self.memory.look, self.request.colour_lock)
+        changed = (new - look[0][:, None]) / look[1][:, None] * towards[1][:, None]
+        made = made.clone()
+        made[:, cells] = changed + towards[0][:, None]
+        return made
+
+    def _give_out(self, before: int) -> Iterator[Stretch]:
+        """Frames that follow those given out, as far as they are there.
+
+        Given frames are read on the way, and kept if a window may see them: those from ``before``.
+        """
+        memory, most = self.memory, self.plan.layout.num_cells
+        while memory.written < self.plan.num_frames:
+            run: list[np.ndarray] = []
+            for frame in count(memory.written):
+                shown = self._shown(frame) if frame < self.plan.num_frames else None
+                if shown is None or len(run) == most:
+                    break
+                run.append(shown)
+                memory.pixels.pop(frame, None)
+                if frame < self.num_given:
+                    self.source.forget(min(before, frame))
+            if not run:
+                return
+            first, memory.written = memory.written, memory.written + len(run)
+            yield Stretch(first, self._upscaled(np.stack(run, axis=1)))
+
+    def _shown(self, frame: int) -> UInt8[np.ndarray, "b h w 3"] | None:
+        """A finished frame of all sequences, if it is there: the given one, or what was made."""
+        given = self._given(frame)
+        if given is not None:
+            return np.broadcast_to(given, (len(self.seeds), *given.shape))
+        return self.memory.pixels.get(frame)
+
+    def _upscaled(self, arrays: Frames8) -> Frames8:
+        if self.upscaler is None:
+            return arrays
+        return np.stack([enlarged(self.upscaler, each, self.plan.upscale) for each in arrays])
+
+    def _forget(self, needed: int) -> None:
+        latents = self.memory.latents
+        self.memory.latents = {frame: value for frame, value in latents.items() if frame >= needed}
+        self.source.forget(needed)

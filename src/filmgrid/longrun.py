@@ -1,0 +1,185 @@
+"""Long generations on disk: frames as they come, and going on after a stop.
+
+::
+
+    NAME.work/request.json        what was asked for, with every choice made
+    NAME.work/memory.safetensors  what the next window needs, after each window
+    NAME.work/frames/00000.png    finished frames, bit for bit
+
+The folder stands beside the target, and goes when that is whole.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from filmgrid.data.export import check_output, open_writer, save_sequence
+from filmgrid.data.files import atomic_path, writing
+from filmgrid.data.media import iter_frames, read_clip
+from filmgrid.data.pictures import to_picture
+from filmgrid.data.provenance import Provenance, current_versions
+from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.generator import Generator, Progress
+from filmgrid.inputs import describe_files
+from filmgrid.long import Checkpoint, Memory, Stretch, stream
+from filmgrid.planning import make_plan
+from filmgrid.request import GenerateRequest
+
+REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
+
+
+def work_folder(out: Path) -> Path:
+    """Where a long generation keeps what it has."""
+    return out.with_name(f"{out.name}.work")
+
+
+def check_work(out: Path, *, resume: bool) -> None:
+    """Refuse to begin over a run that was stopped, or to go on with none.
+
+    Raises:
+        ConfigError: with what to do.
+    """
+    folder = work_folder(out)
+    if folder.exists() and not resume:
+        raise ConfigError(
+            f"{folder} holds a generation that was stopped. Add --resume to go on with it, delete "
+            "it to begin again, or use another --out."
+        )
+    if resume and not folder.exists():
+        raise ConfigError(
+            f"There is nothing to go on with: {folder} does not exist. Leave --resume out."
+        )
+
+
+def generate_long(
+    generator: Generator,
+    request: GenerateRequest,
+    out: Path,
+    *,
+    scale: int = 1,
+    resume: bool = False,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Make a long sequence and write it; the name chooses the format.
+
+    Args:
+        generator: of the request's model.
+        request: what to make; its frames must be set.
+        out: file or folder.
+        scale: integer enlargement without smoothing.
+        resume: go on from the last finished window of a run that was stopped.
+        on_step: called with the steps done and of all.
+
+    Returns:
+        The files written.
+
+    Raises:
+        ConfigError: if a run is in the way, there is none to go on with, or it was of another
+            request.
+        CheckpointError: if what is there of it is damaged.
+        MediaError: if a file cannot be read or written.
+    """
+    check_work(out, resume=resume)
+    plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    told = generator.resolved(plan, request)
+    folder = work_folder(out)
+    memory = _begin(folder, told, resume=resume)
+    for event in stream(generator, request, memory=memory):
+        if isinstance(event, Progress):
+            if on_step is not None:
+                on_step(event.step, event.num_steps)
+        elif isinstance(event, Stretch):
+            _write(folder / FRAMES, event)
+        else:
+            _save(event, folder / MEMORY)
+    facts = generator.backbone.facts
+    version = f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}"
+    provenance = Provenance(request=told, versions={**current_versions(), "model": version})
+    files = _finish(folder / FRAMES, out, plan.num_frames, plan.fps, provenance, scale)
+    shutil.rmtree(folder)
+    return files
+
+
+def _begin(folder: Path, told: dict[str, Any], *, resume: bool) -> Memory:
+    path = folder / REQUEST
+    if not resume:
+        with writing(folder):
+            (folder / FRAMES).mkdir(parents=True)
+        with atomic_path(path) as part:
+            part.write_text(json.dumps(told, indent=2), encoding="utf-8")
+        return Memory()
+    try:
+        before = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is missing or damaged. Delete {folder}.") from error
+    other = sorted(key for key in before.keys() | told.keys() if before.get(key) != told.get(key))
+    if other:
+        raise ConfigError(
+            f"{folder} was begun with {other[0]} {before.get(other[0])!r}, and now it is "
+            f"{told.get(other[0])!r}. Ask for the same, or use another --out."
+        )
+    return _load(folder / MEMORY) if (folder / MEMORY).is_file() else Memory()
+
+
+def _write(folder: Path, stretch: Stretch) -> None:
+    for place, frame in enumerate(stretch.arrays[0]):
+        path = folder / f"{stretch.first + place:05d}.png"
+        with atomic_path(path) as part:
+            to_picture(frame).save(part, format="PNG")
+
+
+def _save(event: Checkpoint, path: Path) -> None:
+    memory = event.memory
+    tensors = {f"latents.{frame}": value for frame, value in memory.latents.items()}
+    for frame, value in memory.pixels.items():
+        tensors[f"pixels.{frame}"] = torch.from_numpy(np.ascontiguousarray(value))
+    if memory.look is not None:
+        tensors["look"] = memory.look
+    tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    counts = {"windows": str(memory.windows), "written": str(memory.written)}
+    with atomic_path(path) as part:
+        save_file(tensors, part, counts)
+
+
+def _load(path: Path) -> Memory:
+    try:
+        with safe_open(path, "pt") as opened:
+            counts = opened.metadata()
+            memory = Memory(int(counts["windows"]), int(counts["written"]))
+            for name in opened.keys():  # noqa: SIM118 - it is no dict
+                kind, _, frame = name.partition(".")
+                value = opened.get_tensor(name)
+                if kind == "latents":
+                    memory.latents[int(frame)] = value
+                elif kind == "pixels":
+                    memory.pixels[int(frame)] = value.numpy()
+                else:
+                    memory.look = value
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is damaged. Delete it to begin again from the first frame."
+        ) from error
+    return memory
+
+
+def _finish(
+    frames: Path, out: Path, num_frames: int, fps: float, provenance: Provenance, scale: int
+) -> list[Path]:
+    """Put the finished frames into the target."""
+    target = check_output(out, num_frames=num_frames, fps=fps, scale=scale)
+    if target not in ("video", "folder"):
+        clip = read_clip(frames)
+        return save_sequence(clip.frames, out, fps=fps, provenance=provenance, scale=scale)
+    told = provenance.model_copy(update={"num_frames": num_frames})
+    with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:
+        for frame in islice(iter_frames(frames), num_frames):
+            writer.write(frame)
+    return [out]
