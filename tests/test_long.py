@@ -17,6 +17,7 @@ from filmgrid.errors import CheckpointError, ConfigError, ShapeError
 from filmgrid.generator import Generator, Progress
 from filmgrid.inputs import gather
 from filmgrid.long import Checkpoint, Stretch, stream, window_seed
+from filmgrid.long_release import stream_release
 from filmgrid.longrun import MEMORY, generate_long, work_folder
 from filmgrid.request import GenerateRequest
 
@@ -107,6 +108,20 @@ def test_an_edit_of_any_length_keeps_what_is_locked_and_starts_from_its_source(g
     assert arrays.shape[1] == 10
     changed = (arrays[0] != clip[:10]).any(axis=(1, 2, 3))
     assert [frame for frame in range(10) if not changed[frame]] == [0, 7]
+
+
+@pytest.mark.parametrize("between", [1, 4])
+def test_frames_are_made_between_those_of_a_clip_of_any_length(generator, clip, between, tmp_path):
+    request = GenerateRequest(model=generator.name, video="array", between=between)
+    arrays = made(generator, request, gather({}, clip))
+    assert arrays.shape[1] == 10 * (between + 1) + 1
+    assert (arrays[0, :: between + 1] == clip).all()
+    assert (arrays[0, 1] != clip[0]).any()
+    save_sequence(clip, tmp_path / "clip.mkv", fps=10, provenance=Provenance())
+    asked = GenerateRequest(model=generator.name, video=tmp_path / "clip.mkv", between=between)
+    generate_long(generator, asked, tmp_path / "slow.mkv")
+    assert probe(tmp_path / "slow.mkv").fps == 10 * (between + 1)
+    assert count_frames(tmp_path / "slow.mkv") == arrays.shape[1]
 
 
 def test_a_window_knows_the_frames_before_it_and_a_loop_those_at_its_end(generator, monkeypatch):
@@ -286,6 +301,9 @@ def test_what_cannot_be_made_is_refused(generator, words, error, told):
         ({"frames": 12, "task": "edit"}, ShapeError, "Use --frames 11"),
         ({"frames": 11, "lock": "11"}, ConfigError, "no frame 11"),
         ({"frames": 9, "redraw": "1"}, ConfigError, "works on one grid"),
+        ({"frames": 9, "between": 1}, ConfigError, "Leave frames and task out"),
+        ({"task": "edit", "between": 1}, ConfigError, "Leave frames and task out"),
+        ({"task": "between"}, ConfigError, "--between COUNT"),
     ],
 )
 def test_clips_that_do_not_fit_are_refused(generator, clip, words, error, told):
@@ -305,3 +323,21 @@ def test_one_picture_of_a_loop_is_not_lost(generator, clip):
     request = asked(generator, 9, image="array", task="image", loop=True)
     arrays = made(generator, request, gather({0: to_picture(clip[0])}, None))
     assert (arrays[0, 0] == clip[0]).all()
+
+
+def test_the_release_is_a_sampler_of_its_own_lengths(tiny_model, tmp_path):
+    generator = Generator.from_pretrained(tiny_model, device="cpu", precision="fp32")
+    request = asked(generator, 32, layout="4x4", sampler="gridit-release", steps=4)
+    events = list(stream_release(generator, request))
+    frames = [event for event in events if isinstance(event, Stretch)]
+    assert [each.arrays.shape[1] for each in frames] == [16, 8, 8, 8]
+    assert [each.first for each in frames] == [0, 16, 24, 32]
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert len(steps) == 4 * (1 + 2 * 3) == steps[-1].num_steps
+    generate_long(generator, request, tmp_path / "release")
+    assert count_frames(tmp_path / "release") == 40
+    with pytest.raises(ConfigError, match="4x4 alone"):
+        list(stream_release(generator, asked(generator, 32, sampler="gridit-release")))
+    loop = asked(generator, 32, layout="4x4", sampler="gridit-release", loop=True)
+    with pytest.raises(ConfigError, match="Leave out"):
+        list(stream_release(generator, loop))

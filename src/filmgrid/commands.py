@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from filmgrid.bars.config import BarsConfig
 from filmgrid.captioning.config import CaptionConfig
+from filmgrid.data import volumes
 from filmgrid.data.export import check_output, save_sequence
 from filmgrid.data.files import atomic_path, check_place
 from filmgrid.data.media import probe, read_clip, read_grid
@@ -61,7 +62,7 @@ def generate(
 ) -> None:
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
-    if resume and request.frames is None:
+    if resume and not request.is_long:
         raise ConfigError("resume goes on with a long sequence. Add --frames, or leave it out.")
     folder = find_model(request.model)
     facts = load_facts(folder, request.model, request.loading.lora_places)
@@ -70,7 +71,7 @@ def generate(
         out,
         num_frames=plan.num_frames,
         fps=plan.fps,
-        layout=plan.layout if request.frames is None else None,
+        layout=None if request.is_long else plan.layout,
         scale=scale,
         cell=plan.frame,
     )
@@ -100,7 +101,7 @@ def generate(
         }
         print(json.dumps(told, indent=2) if as_json else _cost_in_words(told))
         return
-    if request.frames is not None:
+    if request.is_long:
         from filmgrid.longrun import check_work
 
         check_work(Path(out), resume=resume)
@@ -115,7 +116,7 @@ def generate(
     loading = fitted(request.loading, plan, request.model)
     generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)
     loaded = time.perf_counter()
-    if request.frames is not None:
+    if request.is_long:
         from filmgrid.longrun import generate_long
 
         with _progress() as show:
@@ -261,6 +262,54 @@ def pack(
     )
     fps = clip.fps or 8.0
     return save_sequence(clip.frames, out, fps=fps, provenance=provenance, layout=layout)
+
+
+def cut_volume(
+    source: Path, out: str, plane: volumes.Plane, window: str, index: int = 0
+) -> list[Path]:
+    """Write the slices of a volume as frames that tell how they were cut.
+
+    Raises:
+        ConfigError: if the window cannot be read, or SimpleITK is not installed.
+        MediaError: if the volume cannot be read, or the frames not be written.
+    """
+    asked = volumes.parse_window(window)
+    volume = volumes.read_volume(source, index)
+    frames, used = volumes.slices(volume, plane, asked)
+    told = {"source": source.name, "plane": plane, "window": list(used)}
+    return save_sequence(frames, out, provenance=Provenance(request={"slices": told}))
+
+
+def assemble_volume(
+    source: Path,
+    like: Path,
+    out: Path,
+    *,
+    plane: volumes.Plane | None = None,
+    window: str | None = None,
+    spacing: float | None = None,
+) -> Path:
+    """Write frames as a volume.
+
+    Raises:
+        ConfigError: if no window is named and the frames tell none, or SimpleITK is not installed.
+        MediaError: if something cannot be read or written.
+    """
+    info = probe(source)
+    told = volumes.told_window(info.provenance and info.provenance.request)
+    used = told[1] if told else None
+    if window is not None:
+        used = volumes.parse_window(window)
+    if used is None:
+        raise ConfigError(
+            f"{source} does not tell which values black and white stand for. Name them with "
+            "--window, such as soft or -160,240."
+        )
+    kind = info.provenance.kind if info.provenance is not None else None
+    clip = read_grid(source) if kind == "grid" else read_clip(source)
+    plane = plane or (told[0] if told else "axial")
+    made = volumes.assembled(clip.frames, volumes.read_volume(like), plane, used, spacing)
+    return volumes.write_volume(made, out)
 
 
 def caption(config: CaptionConfig, *, dry_run: bool) -> "CaptionReport":

@@ -30,7 +30,7 @@ from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import encode_both, guided
-from filmgrid.sampling.loop import SampleState, sample
+from filmgrid.sampling.loop import SampleState, VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
 
@@ -273,6 +273,11 @@ class Generator:
             ShapeError: if sizes do not fit.
             MediaError: if a file cannot be read.
         """
+        if request.is_long:
+            raise ConfigError(
+                "A sequence of a length of its own is made by filmgrid.long.stream, frames as they "
+                "come. Use that, or leave frames and between out."
+            )
         described = describe_files(request) if inputs is None else inputs.describe()
         plan = make_plan(request, self.backbone.facts, described)
         if inputs is None:
@@ -364,20 +369,25 @@ class Generator:
             seeds: of the noise of each sequence.
             reference: what is known, as latents.
         """
-        prompts, nulls = [plan.prompt] * len(seeds), [plan.negative] * len(seeds)
+        velocity_of = self.velocity_of(plan, len(seeds))
+        noise = self.noise_of(plan, seeds)
+        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
+
+    def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
+        """The backbone under a plan's prompt, for so many sequences at once."""
+        prompts, nulls = [plan.prompt] * count, [plan.negative] * count
         if plan.two_passes:
             condition, null = encode_both(self.backbone, prompts, nulls)
         else:
             condition, null = self.backbone.encode(prompts), None
-        height, width = (side // self.codec.stride for side in plan.cell)
-        noise = seeded_noise(
-            seeds, (plan.layout.num_cells, self.codec.channels, height, width), self.device
-        )
-        velocity_of = guided(
-            self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype
-        )
         self.backbone.begin()
-        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
+        return guided(self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype)
+
+    def noise_of(self, plan: Plan, seeds: Sequence[int]) -> Float[Tensor, "b n c h w"]:
+        """Noise of a grid for each seed."""
+        height, width = (side // self.codec.stride for side in plan.cell)
+        shape = (plan.layout.num_cells, self.codec.channels, height, width)
+        return seeded_noise(seeds, shape, self.device)
 
     def _known(self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int) -> Known:
         """The given pictures as the tasks see them: in [-1, 1], the same for each sequence."""

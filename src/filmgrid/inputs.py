@@ -130,7 +130,7 @@ def describe_files(request: GenerateRequest) -> Described:
     if request.video is None:
         return Described(images)
     video = _describe(request.video)
-    if request.frames is not None and video.num_frames is None:
+    if request.is_long and video.num_frames is None:
         video = replace(video, num_frames=count_frames(request.video))
     return Described(images, video)
 

@@ -150,7 +150,7 @@ class _Stream:
         total = steps * plan.windows
         for index, window in enumerate(self.windows):
             if index < memory.windows:
-                self.source.forget(window.needed)
+                self._forget_source(window.needed)
                 continue
             if index == 0:
                 yield from self._give_out(before=window.frames[0])
@@ -223,6 +223,9 @@ class _Stream:
         """The user's own picture of a frame, if there is one."""
         if frame in self.images:
             return self.images[frame]
+        place, rest = divmod(frame, self.request.between + 1)
+        if self.request.between and not rest and frame < self.plan.num_frames:
+            return self.source.frame(place)
         if frame < self.num_given or (
             self.plan.task == Task.EDIT and frame in self.request.locked_cells
         ):
@@ -289,7 +292,7 @@ class _Stream:
                 run.append(shown)
                 memory.pixels.pop(frame, None)
                 if frame < self.num_given:
-                    self.source.forget(min(before, frame))
+                    self._forget_source(min(before, frame))
             if not run:
                 return
             first, memory.written = memory.written, memory.written + len(run)
@@ -310,4 +313,7 @@ class _Stream:
     def _forget(self, needed: int) -> None:
         latents = self.memory.latents
         self.memory.latents = {frame: value for frame, value in latents.items() if frame >= needed}
-        self.source.forget(needed)
+        self._forget_source(needed)
+
+    def _forget_source(self, needed: int) -> None:
+        self.source.forget(needed // (self.request.between + 1))

@@ -30,6 +30,7 @@ from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.generator import Generator, Progress
 from filmgrid.inputs import describe_files
 from filmgrid.long import Checkpoint, Memory, Stretch, stream
+from filmgrid.long_release import stream_release
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 
@@ -92,7 +93,11 @@ def generate_long(
     told = generator.resolved(plan, request)
     folder = work_folder(out)
     memory = _begin(folder, told, resume=resume)
-    for event in stream(generator, request, memory=memory):
+    if request.sampler == "gridit-release":
+        events = stream_release(generator, request)
+    else:
+        events = stream(generator, request, memory=memory)
+    for event in events:
         if isinstance(event, Progress):
             if on_step is not None:
                 on_step(event.step, event.num_steps)
@@ -143,7 +148,7 @@ def _save(event: Checkpoint, path: Path) -> None:
         tensors[f"pixels.{frame}"] = torch.from_numpy(np.ascontiguousarray(value))
     if memory.look is not None:
         tensors["look"] = memory.look
-    tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
+    tensors = {name: value.cpu().contiguous().clone() for name, value in tensors.items()}
     counts = {"windows": str(memory.windows), "written": str(memory.written)}
     with atomic_path(path) as part:
         save_file(tensors, part, counts)

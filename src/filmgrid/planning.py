@@ -7,7 +7,16 @@ from typing import Literal
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
-from filmgrid.grid.windows import Window, count_windows, kept_cells, loop_frames, plan_windows
+from filmgrid.grid.windows import (
+    RELEASE_STEPS,
+    Window,
+    count_windows,
+    kept_cells,
+    loop_frames,
+    plan_windows,
+    release_length,
+    release_runs,
+)
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.request import GenerateRequest, Task
@@ -109,14 +118,23 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     if facts.guidance == "two-pass" and not (prompt or request.segment or request.negative):
         guidance = 1.0  # both passes would be the same
     num_steps = request.steps or facts.num_steps
+    num_frames, windows = length_of(request, layout, video), 1
+    if request.frames is not None and request.sampler == "gridit-release":
+        num_steps = request.steps or RELEASE_STEPS
+        num_frames, windows = release_length(request.frames), 1 + 2 * release_runs(request.frames)
+        notes.append(f"GriDiT's release makes {num_frames} frames of {request.frames} asked for.")
+    elif request.is_long:
+        windows = count_windows(windows_of(request, layout, given))
     source_fps = video.fps / request.video_stride if video and video.fps else None
+    if source_fps is not None:
+        source_fps *= request.between + 1
     return Plan(
         task=task,
         prompt=prompt,
         negative=request.negative.strip(),
         layout=layout,
-        num_frames=request.frames or layout.num_cells,
-        windows=1 if request.frames is None else count_windows(windows_of(request, layout, given)),
+        num_frames=num_frames,
+        windows=windows,
         cell=cell,
         upscale=request.upscale,
         num_steps=num_steps,
@@ -149,8 +167,7 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
     Raises:
         ConfigError: if the grids cannot hang together.
     """
-    frames = request.frames
-    assert frames is not None
+    frames = length_of(request, layout, given.video)
     if frames <= layout.num_cells and not request.loop:
         kept = layout.num_cells - 1  # one grid is enough, and sees all that is known
     else:
@@ -160,6 +177,8 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
         known = frames_there(request, given.video) or 0
     while known in given.images:
         known += 1
+    if request.between:
+        known = 1
     if request.loop:
         if frames <= layout.num_cells:
             raise ConfigError(
@@ -171,6 +190,13 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
     elif frames - 1 in given.images and known < frames:
         last = frames - 1
     return plan_windows(layout, frames, kept, given=known, spread=request.spread, last=last)
+
+
+def length_of(request: GenerateRequest, layout: Layout, video: Given | None) -> int:
+    """Frames that a request makes, given ones included."""
+    if request.between and video is not None:
+        return ((frames_there(request, video) or 1) - 1) * (request.between + 1) + 1
+    return request.frames or layout.num_cells
 
 
 def _check_places(request: GenerateRequest, layout: Layout, cells: list[int]) -> None:
@@ -224,6 +250,8 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
             f"{video.name} has {video.num_frames} frames and none at {request.video_start}. "
             "Use a smaller --video-start."
         )
+    if task == Task.BETWEEN:
+        return []
     if request.frames is not None:
         return _check_frames(video.name, there, request.frames, task)
     if task == Task.EXTEND:

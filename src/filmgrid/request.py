@@ -32,6 +32,8 @@ class Task(StrEnum):
     """Restoration, style, editing, motion clone: the whole sequence changes a little."""
     EXTEND = "extend"
     """A sequence goes on: its frames fill the first cells and stay."""
+    BETWEEN = "between"
+    """New frames between those of a sequence of any length, which stay."""
 
 
 class GenerateRequest(Loading):
@@ -55,6 +57,8 @@ class GenerateRequest(Loading):
     """First frame of the video that is used."""
     video_stride: int = Field(default=1, ge=1)
     """Frames of the video from one used frame to the next."""
+    between: int = Field(default=0, ge=0, le=63)
+    """Frames to make between each two of the video, which stay: slow motion, or thinner slices."""
     redraw: str = ""
     """Cells of the video to make again, such as 5,6 or 4-7,12; all others stay."""
     lock: str = ""
@@ -75,6 +79,8 @@ class GenerateRequest(Loading):
     """With frames: end where the sequence began, so that it plays without a seam."""
     segment: tuple[str, ...] = ()
     """With frames: FRAME=PROMPT, what the sequence shows from this frame on."""
+    sampler: Literal["auto", "gridit-release"] = "auto"
+    """gridit-release: with frames, the sampler of GriDiT's release with its defects, to compare."""
     colour_lock: float = Field(default=0.0, ge=0, le=1)
     """With frames: how far the colours of later grids are brought back to those of the first."""
     cell: int | str | None = None
@@ -188,8 +194,13 @@ class GenerateRequest(Loading):
 
     def check_length(self) -> None:
         """Refuse settings of long sequences without a length, and what has no long form."""
-        if self.frames is None:
-            for name in ("keep_rows", "spread", "loop", "segment", "colour_lock"):
+        if self.between and (self.frames is not None or self.inferred_task != Task.BETWEEN):
+            raise ValueError(
+                f"between {self.between} says itself what is done and how long it becomes. Leave "
+                "frames and task out."
+            )
+        if not self.is_long:
+            for name in ("keep_rows", "spread", "loop", "segment", "sampler", "colour_lock"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} belongs to sequences of a length of their own. Add frames."
@@ -222,6 +233,9 @@ class GenerateRequest(Loading):
             Task.EXTEND: None
             if self.video and not self.redraw
             else "--video FILE without --redraw",
+            Task.BETWEEN: None
+            if self.video and self.between and not self.redraw
+            else "--video FILE and --between COUNT without --redraw",
         }[task]
         if missing:
             raise ValueError(f"The task {task} needs {missing}.")
@@ -243,6 +257,8 @@ class GenerateRequest(Loading):
         """The task asked for, or the one that fits what was given."""
         if self.task is not None:
             return self.task
+        if self.between:
+            return Task.BETWEEN
         if self.video is not None:
             return Task.REDRAW if self.redraw else Task.EDIT
         if self.keyframe:
@@ -254,6 +270,11 @@ class GenerateRequest(Loading):
         """Images by cell, the first frame among them."""
         images = dict(parse_keyframe(text) for text in self.keyframe)
         return images if self.image is None else {0: self.image, **images}
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is made grid after grid, whatever its length."""
+        return self.frames is not None or self.between > 0
 
     @property
     def segments(self) -> dict[int, str]:

@@ -15,7 +15,8 @@ from filmgrid.settings import Settings
 PEERS = ("flux", "flux2-klein", "z-image", "cogvideox", "animatediff", "svd", "ltx", "wan")
 """Pipelines of diffusers that can be timed beside ours."""
 
-TASKS = {**{str(task): task for task in Task}, "interpolate": Task.KEYFRAMES}
+ONE_GRID = [task for task in Task if task != Task.BETWEEN]
+TASKS = {**{str(task): task for task in ONE_GRID}, "interpolate": Task.KEYFRAMES}
 """Tasks by the words that subjects use."""
 
 Weights = Literal["trained", "random", "tiny"]

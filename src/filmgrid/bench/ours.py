@@ -68,5 +68,5 @@ def _given(task: Task, layout: Layout, cell: CellSize) -> dict[str, Any]:
             return {"video": frames, "redraw": range(1, max(2, last))}
         case Task.EDIT:
             return {"video": frames}
-        case Task.EXTEND:
+        case Task.EXTEND | Task.BETWEEN:  # the second is not offered: its grids have keyframes
             return {"video": frames[: known_cells(layout)]}

@@ -29,9 +29,11 @@ from filmgrid.cli.settings import (
     Protocol,
     Render,
     Report,
+    Slices,
     Split,
     Stats,
     VerifyLora,
+    Volume,
     Words,
 )
 from filmgrid.data.config import DatasetConfig
@@ -256,6 +258,28 @@ def _pack(config: Pack) -> None:
         print(path)
 
 
+def _slices(config: Slices) -> None:
+    from filmgrid.commands import cut_volume
+
+    for path in cut_volume(config.source, config.out, config.plane, config.window, config.index):
+        print(path)
+
+
+def _volume(config: Volume) -> None:
+    from filmgrid.commands import assemble_volume
+
+    print(
+        assemble_volume(
+            config.source,
+            config.like,
+            config.out,
+            plane=config.plane,
+            window=config.window,
+            spacing=config.spacing,
+        )
+    )
+
+
 def _evaluate(config: Evaluate) -> None:
     from filmgrid.commands import evaluate
 
@@ -372,6 +396,8 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "info": (Info, _info),
     "split": (Split, _split),
     "pack": (Pack, _pack),
+    "slices": (Slices, _slices),
+    "volume": (Volume, _volume),
     "evaluate": (Evaluate, _evaluate),
     "measure": (Bars, _measure),
     "compare": (Compare, _compare),

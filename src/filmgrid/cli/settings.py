@@ -176,6 +176,39 @@ class Pack(Words):
     """Frames from one cell to the next."""
 
 
+class Slices(Words):
+    """Words of ``filmgrid slices``."""
+
+    source: tyro.conf.Positional[Path]
+    """Volume (.nii, .nii.gz, .mha, .nrrd), or a folder of DICOM files."""
+    out: str
+    """NAME/ for numbered PNG frames, or a video or animation file."""
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    """How it is cut: from feet to head, front to back, or right to left."""
+    window: str = "auto"
+    """Values that become black and white: soft, lung, brain, bone, LOW,HIGH, or auto for nearly
+    the whole range."""
+    index: int = 0
+    """Which volume, of files that hold several."""
+
+
+class Volume(Words):
+    """Words of ``filmgrid volume``."""
+
+    source: tyro.conf.Positional[Path]
+    """Frames: a folder, a video or a grid."""
+    like: Path
+    """Volume whose place, orientation and spacing the new one takes."""
+    out: Path
+    """Volume to write: .nii.gz, .nii, .mha or .nrrd."""
+    plane: Literal["axial", "coronal", "sagittal"] | None = None
+    """How it was cut; by default as the frames tell, else axial."""
+    window: str | None = None
+    """Values of black and white, as filmgrid slices takes them; by default as the frames tell."""
+    spacing: float | None = None
+    """Millimetres between slices; by default as in the other volume."""
+
+
 class Evaluate(Words, EvaluateConfig):
     """Words of ``filmgrid evaluate``."""
 

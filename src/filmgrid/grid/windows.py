@@ -16,6 +16,9 @@ from itertools import chain, pairwise
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
 
+RELEASE_STEPS, RELEASE_ROWS = 250, 4
+"""Of GriDiT's released sampler: steps of a grid, and its rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -134,7 +137,7 @@ def _spans(
     for index in range(count):
         new = cells - kept
         if last is not None:
-            new = total // count + (index < total % count)
+            new = total // count + (index >= count - total % count)  # the last has the most
         yield covered + new - cells, covered, covered + new
         covered += new
 
@@ -158,3 +161,16 @@ def _fill(cells: int, num_frames: int, kept: int, given: int, spread: int) -> It
                 needed = min(stop, first)
                 yield Window(range(reached, reached + cells), fresh, needed)
             reached = stop
+
+
+def release_runs(num_frames: int) -> int:
+    """Grids that the release makes beyond its first, for a length in frames; then as many between.
+
+    Source: GriDiT's release, ``floor((L - 8) / 12) + 1``.
+    """
+    return max(0, (num_frames - 8) // 12 + 1)
+
+
+def release_length(num_frames: int) -> int:
+    """Frames that the release gives when so many are asked of it."""
+    return 16 + 8 * release_runs(num_frames)

@@ -90,5 +90,6 @@ START_SIGMAS = {
     "redraw": 1.0,
     "edit": 0.85,
     "extend": 1.0,
+    "between": 1.0,
 }
 """Where each task starts when no sigma is asked for."""
