@@ -419,13 +419,15 @@ class Generator:
 
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:
-    """Noise level that a request starts from, in [0, 1]."""
+    """Noise level that a request starts from, in [0, 1]; at most what the model was trained at."""
     if request.sigma is not None:
-        return request.sigma
-    if request.strength is not None:
+        start = request.sigma
+    elif request.strength is not None:
         sigmas = shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
-        return sigma_of_strength(sigmas, request.strength)
-    return START_SIGMAS[plan.task]
+        start = sigma_of_strength(sigmas, request.strength)
+    else:
+        start = START_SIGMAS[plan.task]
+    return min(start, plan.sigma_max)
 
 
 def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:

@@ -41,6 +41,7 @@ class Plan:
         shift: of the schedule.
         wording: how the prompt describes the layout.
         coding: whether frames are coded to latents one by one ("cells") or as one ("grid").
+        sigma_max: noise level that sampling starts from at most.
         per_cell_sigma: frames that stay are shown to the model at noise level 0.
         fps: of the output.
         notes: what a person should know about the choices, one sentence each.
@@ -60,6 +61,7 @@ class Plan:
     shift: float
     wording: Wording
     coding: Literal["cells", "grid"]
+    sigma_max: float
     per_cell_sigma: bool
     fps: float
     notes: tuple[str, ...]
@@ -84,8 +86,14 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     """
     task, video = request.inferred_task, given.video
     layout = _layout(request, facts, video)
-    cell = facts.default_cell if request.cell is None else CellSize.parse(request.cell)
+    cell = facts.cell_of(layout) if request.cell is None else CellSize.parse(request.cell)
     check_stride(cell, facts.stride)
+    if facts.canvas is not None and tuple(layout.grid_size(cell)) != facts.canvas:
+        raise ShapeError(
+            f"{facts.name} paints grids of {CellSize(*facts.canvas)} px alone, and {layout} cells "
+            f"of {cell} px make one of {layout.grid_size(cell)}. Use cells of "
+            f"{facts.cell_of(layout)} px, or another layout."
+        )
     _check_places(request, layout, [*given.images, *request.redraw_cells, *request.locked_cells])
     for picture in [*given.images.values(), *([video] if video else [])]:
         _check_size(picture, cell, request)
@@ -143,6 +151,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         shift=request.shift or facts.shift_of(layout, cell, num_steps),
         wording=wording,
         coding=facts.coding if request.coding == "auto" else request.coding,
+        sigma_max=facts.sigma_max,
         per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),

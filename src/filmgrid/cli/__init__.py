@@ -25,6 +25,7 @@ COMMANDS = {
     "train": "Train a model from scratch, or go on with a run that was stopped.",
     "dataset": DATASET,
     "info": "Show what a file holds and how it came to be.",
+    "import-dit": "Make a checkpoint of DiT or GriDiT (.pt) a model.",
     "split": "Cut a grid picture into its frames.",
     "pack": "Lay the frames of a video or folder out as one grid picture.",
     "slices": "Cut a volume (NIfTI, DICOM, NRRD) into frames.",

@@ -19,6 +19,7 @@ from filmgrid.cli.settings import (
     Compare,
     Evaluate,
     Generate,
+    ImportDit,
     Info,
     Metrics,
     Models,
@@ -235,6 +236,16 @@ def _info(config: Info) -> None:
         print(f"{name:<12} {text}")
 
 
+def _import_dit(config: ImportDit) -> None:
+    from filmgrid.models.dit_import import import_dit
+
+    names = ("positions", "layout", "weights")
+    facts = import_dit(
+        config.file, config.vae, config.out, **{name: getattr(config, name) for name in names}
+    )
+    print(f"{config.out}: {facts.licence_sentence}")
+
+
 def _split(config: Split) -> None:
     from filmgrid.commands import split
 
@@ -394,6 +405,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "dataset preview": (Preview, _preview),
     "dataset stats": (Stats, _stats),
     "info": (Info, _info),
+    "import-dit": (ImportDit, _import_dit),
     "split": (Split, _split),
     "pack": (Pack, _pack),
     "slices": (Slices, _slices),

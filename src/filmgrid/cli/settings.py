@@ -140,6 +140,24 @@ class Info(Words):
     """Report as JSON on standard output."""
 
 
+class ImportDit(Words):
+    """Words of ``filmgrid import-dit``."""
+
+    file: tyro.conf.Positional[Path]
+    """Checkpoint as DiT's or GriDiT's trainer saves it, .pt."""
+    vae: Path
+    """Folder of the autoencoder that it was trained with, as diffusers saves it."""
+    out: Path
+    """Folder of the model that is made."""
+    layout: str = "1x1"
+    """ROWSxCOLS that it was trained on: 4x4 for GriDiT."""
+    positions: Literal["saved", "2d", "frames"] = "saved"
+    """Table of positions: the one in the file, rows and columns, or frames in the order of the
+    tokens."""
+    weights: Literal["ema", "model"] = "ema"
+    """The averages, where there are any, or the weights that were trained."""
+
+
 class Split(Words):
     """Words of ``filmgrid split``."""
 

@@ -16,7 +16,7 @@ class BackboneFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     family: str
-    """Which code reads the weights: ``mini``, ``flux``, ``flux2`` or ``z-image``."""
+    """Which code reads the weights: ``mini``, ``flux``, ``flux2``, ``z-image`` or ``dit``."""
 
     name: str
     """Name of the model, for people."""
@@ -32,6 +32,12 @@ class BackboneFacts(BaseModel):
 
     stride: int = Field(ge=1)
     """Pixels per token side; cell sides must be multiples of it."""
+
+    canvas: tuple[int, int] | None = None
+    """Height and width in pixels of the only grid that it paints; None where any will do."""
+
+    sigma_max: float = Field(default=1.0, gt=0, le=1)
+    """Highest noise level that it was trained at, where sampling starts."""
 
     has_text: bool
     """Whether prompts mean anything to it; without, no guidance is computed."""
@@ -96,6 +102,12 @@ class BackboneFacts(BaseModel):
     def default_cell(self) -> CellSize:
         """Size of a cell when none is asked for, in pixels."""
         return CellSize(*self.cell)
+
+    def cell_of(self, layout: Layout) -> CellSize:
+        """Size of a cell when none is asked for, in pixels, at a layout."""
+        if self.canvas is None:
+            return self.default_cell
+        return CellSize(self.canvas[0] // layout.rows, self.canvas[1] // layout.cols)
 
     @property
     def is_pretrained(self) -> bool:

@@ -13,6 +13,8 @@ from filmgrid.loading import Loading
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import load_module, load_single_file, open_pipeline
 from filmgrid.models.codec import Codec, HalfCodec, PixelCodec
+from filmgrid.models.dit import DitBackbone
+from filmgrid.models.dit_positions import place_positions
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.flux import FluxBackbone
 from filmgrid.models.flux2 import Flux2Backbone
@@ -31,6 +33,7 @@ BACKBONES: dict[str, type[PretrainedBackbone]] = {
     "flux": FluxBackbone,
     "flux2": Flux2Backbone,
     "z-image": ZImageBackbone,
+    "dit": DitBackbone,
 }
 """Which class calls the network of which family."""
 
@@ -131,6 +134,8 @@ def load_pipeline(
             dtype,
             quantisation=fewer_bits,
         )
+    if facts.family == "dit":
+        place_positions(parts["transformer"], folder / "transformer")
     pipeline = open_pipeline(folder, dtype, parts)
     place_pipeline(pipeline, loading, device)
     backbone = BACKBONES[facts.family](facts, pipeline.transformer, dtype, pipeline)

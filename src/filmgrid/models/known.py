@@ -59,6 +59,14 @@ KNOWN: dict[str, Known] = {
     "flux1-schnell": Known(
         "black-forest-labs/FLUX.1-schnell", "Apache-2.0", 4, 1.0, "12B, distilled to 4 steps"
     ),
+    "dit-xl-2-512": Known(
+        "facebook/DiT-XL-2-512",
+        "CC-BY-NC-4.0",
+        50,
+        4.0,
+        "675M, classes of ImageNet instead of prompts; the beginning of GriDiT",
+        NON_COMMERCIAL.format(licence="CC-BY-NC-4.0"),
+    ),
     "z-image": Known("Tongyi-MAI/Z-Image", "Apache-2.0", 50, 5.0, "6B, undistilled"),
     "z-image-turbo": Known(
         "Tongyi-MAI/Z-Image-Turbo", "Apache-2.0", 8, 1.0, "6B, distilled to 8 steps"

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from filmgrid.errors import CheckpointError
+from filmgrid.grid.prompts import Wording
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.hub import INDEX
 from filmgrid.models.known import Known, known_by_hub
@@ -17,9 +19,12 @@ FAMILIES = {
     "FluxPipeline": "flux",
     "Flux2KleinPipeline": "flux2",
     "ZImagePipeline": "z-image",
+    "DiTPipeline": "dit",
 }
 """Family of each class of pipeline that is known."""
 
+LINEAR = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 2e-2}
+"""Schedule of DDPM and DiT, by the names of diffusers."""
 LAYOUT, CELL = "4x4", (256, 256)
 """A grid of one megapixel, the size that these models paint best."""
 PATCH = 2
@@ -87,6 +92,8 @@ def facts_of_parts(
         CheckpointError: if the family is not known, or the scheduler does what ours does not.
     """
     family = check_family(index, name)
+    if family == "dit":
+        return _facts_of_dit(network, vae, scheduler, name, licence)
     known = known_by_hub(name) or _guessed(family, name, index, network)
     return BackboneFacts(
         family=family,
@@ -104,6 +111,41 @@ def facts_of_parts(
         licence=known.licence if known.licence != "unknown" else licence,
         licence_note=known.licence_note,
         **_schedule(scheduler, family, name),
+    )
+
+
+def _facts_of_dit(
+    network: Mapping[str, Any],
+    vae: Mapping[str, Any],
+    scheduler: Mapping[str, Any],
+    name: str,
+    licence: str,
+) -> BackboneFacts:
+    """DiT: one size, classes for prompts, the levels of a variance-preserving process."""
+    known = known_by_hub(name) or Known("", licence, 50, 4.0, "")
+    factor = 2 ** (len(vae["block_out_channels"]) - 1)
+    side = network["sample_size"] * factor
+    steps, low, high = (scheduler.get(key, default) for key, default in LINEAR.items())
+    signal = float(np.prod(1 - np.linspace(low, high, steps)))
+    alpha, noise = signal**0.5, (1 - signal) ** 0.5
+    return BackboneFacts(
+        family="dit",
+        name=name,
+        layout="1x1",
+        trained_layouts=("1x1",),
+        cell=(side, side),
+        canvas=(side, side),
+        stride=factor * network["patch_size"],
+        sigma_max=noise / (alpha + noise),
+        has_text=network["num_embeds_ada_norm"] > 1,
+        per_cell_sigma=False,
+        wording=Wording.NONE,
+        coding="grid",
+        num_steps=known.num_steps,
+        guidance_scale=known.guidance_scale,
+        shift_rule="fixed",
+        licence=known.licence,
+        licence_note=known.licence_note,
     )
 
 

@@ -37,7 +37,7 @@ class VaeCodec:
         latents = self.vae.encode(pixels).latent_dist.mode()
         if self.patch == 1:
             config = self.vae.config
-            return (latents - config.shift_factor) * config.scaling_factor
+            return (latents - (config.shift_factor or 0)) * config.scaling_factor
         patched = rearrange(
             latents, "b c (y ph) (x pw) -> b (c ph pw) y x", ph=self.patch, pw=self.patch
         )
@@ -47,7 +47,7 @@ class VaeCodec:
     def _decode(self, latents: Tensor) -> Tensor:
         if self.patch == 1:
             config = self.vae.config
-            latents = latents / config.scaling_factor + config.shift_factor
+            latents = latents / config.scaling_factor + (config.shift_factor or 0)
         else:
             mean, std = self._statistics(latents)
             latents = rearrange(

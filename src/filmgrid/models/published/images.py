@@ -231,6 +231,23 @@ def klein_9b() -> Mapping[str, Part]:
     }
 
 
+def dit() -> Mapping[str, Part]:
+    """DiT-XL/2 at 512 px, as it was released."""
+    vae = {
+        "block_out_channels": (128, 256, 512, 512),
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "layers_per_block": 2,
+    }
+    return {
+        "transformer": Part(
+            "diffusers:DiTTransformer2DModel", {"sample_size": 64, "out_channels": 8}
+        ),
+        "vae": Part("diffusers:AutoencoderKL", vae),
+        "scheduler": Part("diffusers:DDIMScheduler", {"clip_sample": False}),
+    }
+
+
 def z_image_turbo() -> Mapping[str, Part]:
     """Z-Image-Turbo: the network of Z-Image under another shift."""
     return {
@@ -245,6 +262,7 @@ PUBLISHED: dict[str, tuple[str, Callable[[], Mapping[str, Part]]]] = {
     "flux2-klein-base-4b": ("Flux2KleinPipeline", klein),
     "flux2-klein-4b": ("Flux2KleinPipeline", klein),
     "flux2-klein-base-9b": ("Flux2KleinPipeline", klein_9b),
+    "dit-xl-2-512": ("DiTPipeline", dit),
     "z-image": ("ZImagePipeline", z_image),
     "z-image-turbo": ("ZImagePipeline", z_image_turbo),
 }
