@@ -71,7 +71,7 @@ def generate(
         out,
         num_frames=plan.num_frames,
         fps=plan.fps,
-        layout=None if request.is_long else plan.layout,
+        layout=plan.layout if plan.num_frames == plan.layout.num_cells else None,
         scale=scale,
         cell=plan.frame,
     )
@@ -121,7 +121,7 @@ def generate(
 
         with _progress() as show:
             written = generate_long(
-                generator, request, Path(out), scale=scale, resume=resume, on_step=show
+                generator, request, out, scale=scale, resume=resume, on_step=show
             )
         _report_long(
             written, plan, request, loaded - started, time.perf_counter() - loaded, as_json
@@ -298,7 +298,7 @@ def assemble_volume(
     info = probe(source)
     told = volumes.told_window(info.provenance and info.provenance.request)
     used = told[1] if told else None
-    if window is not None:
+    if window is not None and window != "auto":
         used = volumes.parse_window(window)
     if used is None:
         raise ConfigError(

@@ -77,7 +77,7 @@ def cost_of(plan: Plan, sketch: Sketch, num_steps: int, count: int = 1, batch: i
     per_step = 2 if plan.two_passes else 1
     passes = num_steps * per_step
     flops = flops_of_pass(sketch, plan.layout, plan.cell)
-    at_once = min(batch, count) * per_step
+    at_once = max(1, min(batch, count)) * per_step
     work = work_of_pass(sketch, plan.layout, plan.cell, at_once)
     if "vae" in sketch.parts:
         work = max(work, work_of_coding(sketch, plan))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import chain, count
 
 import numpy as np
 import torch
@@ -129,6 +129,9 @@ class _Stream:
         self.generator, self.request, self.plan = generator, request, plan
         self.codec, self.device = generator.codec_of(plan), generator.device
         self.memory = memory
+        memory.latents = {at: value.to(self.device) for at, value in memory.latents.items()}
+        if memory.look is not None:
+            memory.look = memory.look.to(self.device)
         self.seeds = [request.seed] if seeds is None else list(seeds)
         self.windows = windows_of(request, plan.layout, described)
         self.source = Source(request, plan.cell, inputs)
@@ -148,12 +151,15 @@ class _Stream:
         sigmas = sigmas_of(plan, self.request)
         steps = len(sigmas) - 1
         total = steps * plan.windows
-        for index, window in enumerate(self.windows):
+        windows = iter(self.windows)
+        if not memory.windows:
+            first = next(windows, None)
+            yield from self._give_out(before=0 if first is None else first.frames[0])
+            windows = chain([] if first is None else [first], windows)
+        for index, window in enumerate(windows):
             if index < memory.windows:
                 self._forget_source(window.needed)
                 continue
-            if index == 0:
-                yield from self._give_out(before=window.frames[0])
             told = replace(plan, prompt=self._prompt(window))
             seeds = [window_seed(seed, index) for seed in self.seeds]
             states = self.generator.walk(told, sigmas, seeds, self._reference(window))

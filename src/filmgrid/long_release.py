@@ -6,34 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from filmgrid.errors import ConfigError
 from filmgrid.generator import Frames8, Generator, Progress
-from filmgrid.grid.windows import RELEASE_ROWS, release_runs
+from filmgrid.grid.windows import release_runs
 from filmgrid.inputs import Described
 from filmgrid.long import Stretch, window_seed
 from filmgrid.models.codec import frames_of, pixels_of
-from filmgrid.planning import Plan, make_plan
-from filmgrid.request import GenerateRequest, Task
+from filmgrid.planning import make_plan
+from filmgrid.request import GenerateRequest
 from filmgrid.sampling.release import Defects, ancestral
-
-
-def check_release(request: GenerateRequest, plan: Plan) -> None:
-    """Refuse what the release cannot do.
-
-    Raises:
-        ConfigError: naming it.
-    """
-    if plan.layout.rows != RELEASE_ROWS or plan.layout.cols != RELEASE_ROWS:
-        raise ConfigError(
-            f"GriDiT's release knows grids of {RELEASE_ROWS}x{RELEASE_ROWS} alone, and this one "
-            f"is {plan.layout}. Use that layout, or another sampler."
-        )
-    other = plan.task != Task.TEXT or request.loop or request.spread > 1
-    if other or request.segment or request.keep_rows or request.colour_lock:
-        raise ConfigError(
-            "GriDiT's release makes sequences from nothing or a prompt, in one way. Leave out "
-            "pictures, keep_rows, spread, loop, segment and colour_lock, or use another sampler."
-        )
 
 
 @torch.inference_mode()
@@ -58,7 +38,6 @@ def stream_release(
         ConfigError: if the request asks for what the release cannot do.
     """
     plan = make_plan(request, generator.backbone.facts, Described())
-    check_release(request, plan)
     assert request.frames is not None
     runs, cols = release_runs(request.frames), plan.layout.cols
     velocity_of = generator.velocity_of(plan, 1)

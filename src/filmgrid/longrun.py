@@ -12,7 +12,6 @@ The folder stands beside the target, and goes when that is whole.
 import json
 import shutil
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,17 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from filmgrid.data.export import check_output, open_writer, save_sequence
+from filmgrid.data.export import Target, check_output, open_writer, save_sequence
 from filmgrid.data.files import atomic_path, writing
 from filmgrid.data.media import iter_frames, read_clip
 from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance, current_versions
-from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
 from filmgrid.generator import Generator, Progress
 from filmgrid.inputs import describe_files
 from filmgrid.long import Checkpoint, Memory, Stretch, stream
 from filmgrid.long_release import stream_release
-from filmgrid.planning import make_plan
+from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest
 
 REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
@@ -63,7 +62,7 @@ def check_work(out: Path, *, resume: bool) -> None:
 def generate_long(
     generator: Generator,
     request: GenerateRequest,
-    out: Path,
+    out: Path | str,
     *,
     scale: int = 1,
     resume: bool = False,
@@ -88,11 +87,41 @@ def generate_long(
         CheckpointError: if what is there of it is damaged.
         MediaError: if a file cannot be read or written.
     """
-    check_work(out, resume=resume)
+    path = Path(out)
+    check_work(path, resume=resume)
     plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    layout = plan.layout if plan.num_frames == plan.layout.num_cells else None
+    target = check_output(
+        out, num_frames=plan.num_frames, fps=plan.fps, layout=layout, scale=scale, cell=plan.frame
+    )
     told = generator.resolved(plan, request)
-    folder = work_folder(out)
-    memory = _begin(folder, told, resume=resume)
+    facts = generator.backbone.facts
+    version = f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}"
+    folder = work_folder(path)
+    asked = {**told, "model_version": version, "files": _stamps(request)}
+    memory = _begin(folder, asked, resume=resume)
+    try:
+        _make(generator, request, folder, memory, on_step)
+    except FilmgridError:
+        if not (folder / MEMORY).exists() and not any((folder / FRAMES).iterdir()):
+            shutil.rmtree(folder)  # nothing was made that could be gone on with
+        raise
+    provenance = Provenance(request=told, versions={**current_versions(), "model": version})
+    files = _finish(folder / FRAMES, path, target, plan, provenance, scale)
+    done = folder.with_name(f".{folder.name}.done")
+    folder.rename(done)  # so that a stop from here on leaves nothing to go on with
+    shutil.rmtree(done)
+    return files
+
+
+def _make(
+    generator: Generator,
+    request: GenerateRequest,
+    folder: Path,
+    memory: Memory,
+    on_step: Callable[[int, int], None] | None,
+) -> None:
+    """Make what is left, writing it as it comes."""
     if request.sampler == "gridit-release":
         events = stream_release(generator, request)
     else:
@@ -105,12 +134,12 @@ def generate_long(
             _write(folder / FRAMES, event)
         else:
             _save(event, folder / MEMORY)
-    facts = generator.backbone.facts
-    version = f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}"
-    provenance = Provenance(request=told, versions={**current_versions(), "model": version})
-    files = _finish(folder / FRAMES, out, plan.num_frames, plan.fps, provenance, scale)
-    shutil.rmtree(folder)
-    return files
+
+
+def _stamps(request: GenerateRequest) -> dict[str, list[int]]:
+    """Size and time of the files that a request names, to see whether they are still the same."""
+    named = [*request.keyframes.values(), *([request.video] if request.video else [])]
+    return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in named}
 
 
 def _begin(folder: Path, told: dict[str, Any], *, resume: bool) -> Memory:
@@ -131,13 +160,22 @@ def _begin(folder: Path, told: dict[str, Any], *, resume: bool) -> Memory:
             f"{folder} was begun with {other[0]} {before.get(other[0])!r}, and now it is "
             f"{told.get(other[0])!r}. Ask for the same, or use another --out."
         )
-    return _load(folder / MEMORY) if (folder / MEMORY).is_file() else Memory()
+    memory = _load(folder / MEMORY) if (folder / MEMORY).is_file() else Memory()
+    for frame in range(memory.written):
+        if not _frame_path(folder / FRAMES, frame).is_file():
+            raise CheckpointError(
+                f"{folder} has lost its frame {frame}. Delete the folder to begin again."
+            )
+    return memory
+
+
+def _frame_path(folder: Path, frame: int) -> Path:
+    return folder / f"{frame:05d}.png"
 
 
 def _write(folder: Path, stretch: Stretch) -> None:
     for place, frame in enumerate(stretch.arrays[0]):
-        path = folder / f"{stretch.first + place:05d}.png"
-        with atomic_path(path) as part:
+        with atomic_path(_frame_path(folder, stretch.first + place)) as part:
             to_picture(frame).save(part, format="PNG")
 
 
@@ -176,15 +214,18 @@ def _load(path: Path) -> Memory:
 
 
 def _finish(
-    frames: Path, out: Path, num_frames: int, fps: float, provenance: Provenance, scale: int
+    frames: Path, out: Path, target: Target, plan: Plan, provenance: Provenance, scale: int
 ) -> list[Path]:
-    """Put the finished frames into the target."""
-    target = check_output(out, num_frames=num_frames, fps=fps, scale=scale)
+    """Put the finished frames into the target; videos and folders take them one by one."""
+    count, fps = plan.num_frames, plan.fps
     if target not in ("video", "folder"):
-        clip = read_clip(frames)
-        return save_sequence(clip.frames, out, fps=fps, provenance=provenance, scale=scale)
-    told = provenance.model_copy(update={"num_frames": num_frames})
+        clip = read_clip(frames, stop=count)
+        layout = plan.layout if count == plan.layout.num_cells else None
+        return save_sequence(
+            clip.frames, out, fps=fps, provenance=provenance, layout=layout, scale=scale
+        )
+    told = provenance.model_copy(update={"num_frames": count})
     with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:
-        for frame in islice(iter_frames(frames), num_frames):
+        for frame in iter_frames(frames, stop=count):
             writer.write(frame)
     return [out]

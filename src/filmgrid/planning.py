@@ -8,11 +8,13 @@ from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.grid.windows import (
+    RELEASE_ROWS,
     RELEASE_STEPS,
     Window,
     count_windows,
     kept_cells,
     loop_frames,
+    plan_between,
     plan_windows,
     release_length,
     release_runs,
@@ -94,7 +96,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
             f"of {cell} px make one of {layout.grid_size(cell)}. Use cells of "
             f"{facts.cell_of(layout)} px, or another layout."
         )
-    _check_places(request, layout, [*given.images, *request.redraw_cells, *request.locked_cells])
+    places = [*given.images, *request.redraw_cells, *request.locked_cells]
+    _check_places(request, layout, places, video)
     for picture in [*given.images.values(), *([video] if video else [])]:
         _check_size(picture, cell, request)
     notes: list[str] = []
@@ -128,6 +131,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     num_steps = request.steps or facts.num_steps
     num_frames, windows = length_of(request, layout, video), 1
     if request.frames is not None and request.sampler == "gridit-release":
+        _check_release(request, layout)
         num_steps = request.steps or RELEASE_STEPS
         num_frames, windows = release_length(request.frames), 1 + 2 * release_runs(request.frames)
         notes.append(f"GriDiT's release makes {num_frames} frames of {request.frames} asked for.")
@@ -181,13 +185,14 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
         kept = layout.num_cells - 1  # one grid is enough, and sees all that is known
     else:
         kept = kept_cells(layout, request.keep_rows)
-    known, last = 0, None
+    known = 0
+    arrivals = sorted(given.images)
     if request.inferred_task == Task.EXTEND and given.video is not None:
         known = frames_there(request, given.video) or 0
     while known in given.images:
         known += 1
     if request.between:
-        known = 1
+        return plan_between(layout, frames, kept, request.between + 1)
     if request.loop:
         if frames <= layout.num_cells:
             raise ConfigError(
@@ -195,10 +200,20 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
                 f"its beginning. Ask for at least {layout.num_cells + 1} frames, or a smaller "
                 "layout."
             )
-        last = frames + loop_frames(layout, kept) - 1
-    elif frames - 1 in given.images and known < frames:
-        last = frames - 1
-    return plan_windows(layout, frames, kept, given=known, spread=request.spread, last=last)
+        if layout.num_cells - kept < 2:
+            raise ConfigError(
+                f"A loop needs room for two new frames in a grid, and a {layout} grid that keeps "
+                f"{kept} has one. Use a smaller keep_rows, or a larger layout."
+            )
+        arrivals.append(frames + loop_frames(layout, kept) - 1)
+    for frame in arrivals if request.spread > 1 else ():
+        if frame % request.spread:
+            raise ConfigError(
+                f"The keyframe at {frame} is none of the far frames, which are {request.spread} "
+                f"apart. Use {frame // request.spread * request.spread} or "
+                f"{(frame // request.spread + 1) * request.spread}, or another spread."
+            )
+    return plan_windows(layout, frames, kept, given=known, spread=request.spread, arrivals=arrivals)
 
 
 def length_of(request: GenerateRequest, layout: Layout, video: Given | None) -> int:
@@ -208,17 +223,26 @@ def length_of(request: GenerateRequest, layout: Layout, video: Given | None) -> 
     return request.frames or layout.num_cells
 
 
-def _check_places(request: GenerateRequest, layout: Layout, cells: list[int]) -> None:
+def _check_places(
+    request: GenerateRequest, layout: Layout, cells: list[int], video: Given | None
+) -> None:
     """Refuse cells, or frames of a long sequence, that there are not."""
-    if request.frames is None:
+    if not request.is_long:
         layout.check_cells(cells)
         return
+    length = length_of(request, layout, video)
     for frame in [*cells, *request.segments]:
-        if frame >= request.frames:
+        if frame >= length:
             raise ConfigError(
-                f"There is no frame {frame} in a sequence of {request.frames}. Frames are numbered "
-                f"0 to {request.frames - 1}."
+                f"There is no frame {frame} in a sequence of {length}. Frames are numbered "
+                f"0 to {length - 1}."
             )
+    started = request.sigma if request.strength is None else request.strength
+    if request.inferred_task == Task.KEYFRAMES and 0 not in cells and (started or 1) < 1:
+        raise ConfigError(
+            f"A start of {started} departs from given frames, and the first grids of this "
+            "sequence see none. Give a keyframe at frame 0, or start from 1."
+        )
 
 
 def frames_there(request: GenerateRequest, video: Given) -> int | None:
@@ -260,6 +284,11 @@ def _check_length(video: Given, request: GenerateRequest, task: Task, layout: La
             "Use a smaller --video-start."
         )
     if task == Task.BETWEEN:
+        if there < 2:
+            raise ShapeError(
+                f"{video.name} gives one frame, and new ones come between two. Give a longer one, "
+                "or a smaller video stride."
+            )
         return []
     if request.frames is not None:
         return _check_frames(video.name, there, request.frames, task)
@@ -291,3 +320,22 @@ def _check_frames(name: str, there: int, frames: int, task: Task) -> list[str]:
             "a smaller video stride."
         )
     return [] if there == frames else [f"Of the {there} frames of {name}, {frames} are edited."]
+
+
+def _check_release(request: GenerateRequest, layout: Layout) -> None:
+    """Refuse what GriDiT's released sampler cannot do."""
+    if layout != Layout(RELEASE_ROWS, RELEASE_ROWS):
+        raise ConfigError(
+            f"GriDiT's release knows grids of {RELEASE_ROWS}x{RELEASE_ROWS} alone, and this one is "
+            f"{layout}. Use that layout, or another sampler."
+        )
+    names = ("keep_rows", "spread", "loop", "segment", "colour_lock", "upscale", "respaced")
+    fields = GenerateRequest.model_fields
+    other = [name for name in (*names, "shift") if getattr(request, name) != fields[name].default]
+    if request.inferred_task != Task.TEXT:
+        other.append(f"the task {request.inferred_task}")
+    if other:
+        raise ConfigError(
+            f"GriDiT's release makes sequences from nothing or a prompt, in one way, and has no "
+            f"place for {other[0]}. Leave it out, or use another sampler."
+        )

@@ -170,6 +170,8 @@ def probe_model(request: ProbeRequest) -> ProbeReport:
         for pair in pairs
         for prompt in request.prompts
     ]
+    if request.out.is_file():
+        raise ConfigError(f"{request.out} is a file, and --out names a folder. Use another name.")
     if facts.is_pretrained:
         log.info(facts.licence_sentence)
     largest = max(plans, key=lambda plan: plan.layout.num_cells)
@@ -340,6 +342,5 @@ def _sheet(
 
 
 def _write(path: Path, picture: ImageArray) -> list[str]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_image(picture, path, Provenance(kind="image"))
     return [str(path)]

@@ -72,8 +72,35 @@ def test_heads_are_up_and_right_is_left():
 def test_frames_of_another_size_cover_the_same_area(scan):
     volume = read_volume(scan)
     frames = np.zeros((20, 20, 24, 3), np.uint8)
-    assert assembled(frames, volume, "axial", (0, 1)).spacing == (5.0, 0.375, 0.25)
+    made = assembled(frames, volume, "axial", (0, 1))
+    assert made.spacing == (5.0, 0.375, 0.25)
     assert assembled(frames, volume, "axial", (0, 1), 2.5).spacing[0] == 2.5
+    edges = []
+    for each in (volume, made):
+        axes = np.array(each.direction).reshape(3, 3)
+        size = np.array(each.values.shape[::-1]) * each.spacing[::-1]
+        corner = np.array(each.origin) - axes @ (np.array(each.spacing[::-1]) / 2)
+        edges.append((corner, corner + axes @ size))
+    (one, one_far), (two, two_far) = edges
+    assert np.allclose(one[:2], two[:2]) and np.allclose(one_far[:2], two_far[:2])
+
+
+def test_values_of_a_narrow_window_are_not_rounded(scan, tmp_path):
+    volume = read_volume(scan)
+    small = Volume(np.linspace(0, 1, 8 * 10 * 12, dtype=np.float32).reshape(8, 10, 12), SPACING)
+    frames, window = slices(small, "axial", (0, 1))
+    path = write_volume(assembled(frames, small, "axial", window), tmp_path / "small.nii.gz")
+    assert np.abs(read_volume(path).values - small.values).max() <= 1 / 255 / 2 + 1e-6
+    with pytest.raises(ConfigError, match="above 0"):
+        assembled(frames, volume, "axial", window, -1)
+
+
+def test_missing_values_are_nothing_and_not_everything(tmp_path):
+    values = np.random.default_rng(0).normal(size=(4, 5, 6)).astype(np.float32)
+    values[0, 0, 0] = np.nan
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "nan.nii.gz")
+    frames, window = slices(read_volume(tmp_path / "nan.nii.gz"))
+    assert np.isfinite(window).all() and frames.std() > 10
 
 
 def test_a_series_of_dicom_files_is_read(scan, tmp_path):
@@ -101,11 +128,25 @@ def test_a_series_of_dicom_files_is_read(scan, tmp_path):
     assert np.allclose(read.origin, (-10, 20, 0))
 
 
+def test_a_series_with_a_gap_is_refused(scan, tmp_path):
+    writer = SimpleITK.ImageFileWriter()
+    writer.KeepOriginalImageUIDOn()
+    for place in (0, 5, 10, 25, 30):
+        image = SimpleITK.GetImageFromArray(np.zeros((1, 4, 4), np.int16))
+        tags = {"0020|000e": "1.2", "0020|000d": "1.3", "0020|0032": f"0\\0\\{place}"}
+        for tag, value in {**tags, "0020|0037": "1\\0\\0\\0\\1\\0", "0008|0060": "CT"}.items():
+            image.SetMetaData(tag, value)
+        writer.SetFileName(str(tmp_path / f"{place}.dcm"))
+        writer.Execute(image)
+    with pytest.raises(MediaError, match="some are missing"):
+        read_volume(tmp_path)
+
+
 def test_one_of_several_volumes_is_taken(tmp_path):
     values = np.arange(2 * 3 * 4 * 5, dtype=np.int16).reshape(3, 4, 5, 2)
     nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "four.nii")
     assert read_volume(tmp_path / "four.nii", 1).values.max() == values[..., 1].max()
-    with pytest.raises(MediaError, match="holds 2 volumes"):
+    with pytest.raises(MediaError, match="holds 2 volume"):
         read_volume(tmp_path / "four.nii", 2)
 
 

@@ -1,12 +1,10 @@
-import itertools
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
-from filmgrid.grid.windows import count_windows, kept_cells, plan_windows
+from filmgrid.grid.windows import count_windows, kept_cells, plan_between, plan_windows
 
 LAYOUTS = st.sampled_from(["4x4", "4x6", "2x4", "8x8", "1x6", "3x2", "2x2"]).map(Layout.parse)
 
@@ -52,14 +50,44 @@ def test_every_frame_is_made_once_and_little_is_remembered(layout, frames, known
     assert most <= max(known, layout.num_cells * (spread + 1))
 
 
-@given(LAYOUTS, st.integers(70, 200))
-def test_windows_before_a_known_end_are_shared_out_evenly(layout, frames):
-    kept = kept_cells(layout)
-    windows = list(plan_windows(layout, frames, kept, last=frames))
-    new = [len(window.fresh) for window in windows[1:]]
-    assert windows[-1].frames[-1] == frames
-    assert max(new) - min(new) <= 2  # the last one's end is known
-    assert sorted(itertools.chain(*(window.fresh for window in windows))) == list(range(frames))
+@given(LAYOUTS, st.integers(1, 120), st.sets(st.integers(0, 130), max_size=6), st.integers(1, 7))
+@settings(max_examples=400, deadline=None)
+def test_known_frames_are_seen_by_the_window_that_arrives_at_them(layout, frames, known, rows):
+    kept = kept_cells(layout, *([] if layout.rows == 1 else [1 + rows % (layout.rows - 1)]))
+    known = sorted(known)
+    given = next(number for number in range(200) if number not in known)
+    made = list(range(min(given, frames)))
+    windows = list(plan_windows(layout, frames, kept, given=given, arrivals=known))
+    for window in windows:
+        assert window.frames[0] >= 0
+        assert set(window.fresh) <= set(window.frames)
+        before = [frame for frame in made if frame in window.frames]
+        assert before or window is windows[0]
+        made += window.fresh
+    assert made == list(range(frames))
+    if layout.num_cells - kept < 2:
+        return  # each window makes one frame
+    for frame in known:
+        if given < frame < frames and frame - 1 not in known and frame >= layout.num_cells:
+            (sees,) = [window for window in windows if frame - 1 in window.fresh]
+            assert frame in sees.frames, "the frame before a known one is made without seeing it"
+
+
+@given(LAYOUTS, st.integers(2, 30), st.integers(1, 23), st.integers(1, 7))
+@settings(max_examples=300, deadline=None)
+def test_between_given_frames_every_window_ends_at_one(layout, clip, apart, rows):
+    apart = min(apart, layout.num_cells - 1)
+    kept = kept_cells(layout, *([] if layout.rows == 1 else [1 + rows % (layout.rows - 1)]))
+    frames = (clip - 1) * apart + 1
+    made, needed = [0], 0
+    for window in plan_between(layout, frames, kept, apart):
+        assert set(window.fresh) <= set(window.frames)
+        assert window.frames[0] >= needed and made[-1] in window.frames
+        end = window.fresh[-1] + 1 if len(window.fresh) else made[-1] + apart
+        assert end % apart == 0 and end in window.frames
+        made += [*window.fresh, end]
+        needed = window.needed
+    assert made == list(range(frames))
 
 
 def test_a_grid_of_far_frames_is_filled_before_the_next():

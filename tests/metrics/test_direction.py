@@ -56,6 +56,7 @@ def test_turntables_turn_as_seen_from_above(kind, turn):
         ("a leaf falling", "down"),
         ("a mug rotating counter-clockwise", "anticlockwise"),
         ("a mug rotating counterclockwise", "anticlockwise"),
+        ("a mug rotating counter clockwise", "anticlockwise"),
         ("a mug rotating clockwise", "clockwise"),
         ("the right shoe on a table", None),
         ("an uprising of waterfalls", None),

@@ -87,6 +87,8 @@ def check_output(
         )
     if target == "sprites":
         check_picture(path)
+        if layout is None:
+            square_layout(num_frames)
     if layout is not None and (target == "png" or target == "sprites"):
         _check_fills(num_frames, layout)
     if cell is not None:

@@ -6,6 +6,7 @@ head, whatever the file has.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +29,7 @@ WINDOWS: dict[str, tuple[float, float]] = {
     "bone": (-450, 1050),
 }
 """Usual windows of CT in Hounsfield units, lower and upper end."""
-SUFFIXES = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
+SUFFIXES = (".nii", ".nii.gz", ".mha", ".nrrd")
 CENTRAL = (0.5, 99.5)
 """Percentiles between which an automatic window lies."""
 
@@ -67,24 +68,27 @@ def read_volume(path: Path, index: int = 0) -> Volume:
     except RuntimeError as error:
         text = " ".join(str(error).split())[-160:]
         raise MediaError(f"{path} cannot be read as a volume: {text}") from error
+    count = image.GetSize()[3] if image.GetDimension() == 4 else 1
+    if not 0 <= index < count:
+        raise MediaError(f"{path} holds {count} volume(s) and none of number {index}, from 0.")
     if image.GetDimension() == 4:
-        count = image.GetSize()[3]
-        if not 0 <= index < count:
-            raise MediaError(f"{path} holds {count} volumes and none of number {index}.")
         image = image[:, :, :, index]
     if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
         raise MediaError(
             f"{path} is no volume of single values: it has {image.GetDimension()} axes and "
             f"{image.GetNumberOfComponentsPerPixel()} values at each place."
         )
-    image = sitk.DICOMOrient(image, "LPS")
+    try:
+        image = sitk.DICOMOrient(sitk.Cast(image, sitk.sitkFloat32), "LPS")
+    except RuntimeError as error:
+        raise MediaError(f"{path} holds values that are no plain numbers.") from error
     x, y, z = image.GetSpacing()
-    values = sitk.GetArrayFromImage(image).astype(np.float32)
+    values = np.nan_to_num(sitk.GetArrayFromImage(image), nan=0.0, posinf=0.0, neginf=0.0)
     return Volume(values, (z, y, x), image.GetOrigin(), image.GetDirection())
 
 
 def write_volume(volume: Volume, path: Path) -> Path:
-    """Write a scan as whole numbers of 16 bits, or as floats if they do not fit.
+    """Write a scan as whole numbers of 16 bits, or as floats if it holds others.
 
     Raises:
         ConfigError: if the suffix is unknown, or SimpleITK is not installed.
@@ -97,21 +101,21 @@ def write_volume(volume: Volume, path: Path) -> Path:
             f"{path.name} is no name of a volume. Use one that ends with {', '.join(SUFFIXES)}."
         )
     values = volume.values
-    if np.abs(values).max() < 2**15:
-        values = values.round().astype(np.int16)
+    if np.abs(values).max() < 2**15 and (values == values.round()).all():
+        values = values.astype(np.int16)
     image = sitk.GetImageFromArray(values)
     z, y, x = volume.spacing
     image.SetSpacing((x, y, z))
     image.SetOrigin(volume.origin)
     image.SetDirection(volume.direction)
-    if suffix == ".mhd":  # names its data in a second file
-        sitk.WriteImage(image, str(path))
-        return path
     with atomic_path(path) as part:
         named = part.with_name(part.name + suffix)
         try:
             sitk.WriteImage(image, str(named))
             named.replace(part)
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[-160:]
+            raise MediaError(f"{path} cannot be written: {text}") from error
         finally:
             named.unlink(missing_ok=True)
     return path
@@ -182,10 +186,15 @@ def assembled(
         slice_spacing: millimetres between slices, by default those of ``like``.
 
     Raises:
-        ShapeError: if a frame is empty.
+        ShapeError: if there is no frame.
+        ConfigError: if the spacing is not above 0.
     """
     if frames.size == 0:
         raise ShapeError("There is no slice to make a volume of. Give at least one frame.")
+    if slice_spacing is not None and slice_spacing <= 0:
+        raise ConfigError(
+            f"A spacing of {slice_spacing} mm is no distance. Use one above 0, or leave it out."
+        )
     low, high = window
     grey = frames.astype(np.float32).mean(axis=-1) / 255 * (high - low) + low
     if plane != "axial":
@@ -196,8 +205,14 @@ def assembled(
         step * before / now
         for step, before, now in zip(like.spacing, like.values.shape, values.shape, strict=True)
     ]
-    spacing[axis] = slice_spacing or like.spacing[axis]
-    return Volume(values, (spacing[0], spacing[1], spacing[2]), like.origin, like.direction)
+    spacing[axis] = like.spacing[axis] if slice_spacing is None else slice_spacing
+    # The same edges, not the same centre of the first value.
+    shift = (np.array(spacing) - np.array(like.spacing)) / 2
+    shift[axis] = 0
+    origin = np.array(like.origin) + np.array(like.direction).reshape(3, 3) @ shift[::-1]
+    if high - low >= 255:
+        values = values.round()
+    return Volume(values, (spacing[0], spacing[1], spacing[2]), tuple(origin), like.direction)
 
 
 def told_window(request: Any) -> tuple[Plane, tuple[float, float]] | None:
@@ -218,8 +233,26 @@ def _read_series(sitk: Any, folder: Path) -> Any:
     ]
     if not series:
         raise MediaError(f"{folder} holds no series of DICOM files.")
-    reader.SetFileNames(max(series, key=len))
+    names = max(series, key=len)
+    _check_even(sitk, names, folder)
+    reader.SetFileNames(names)
     return reader.Execute()
+
+
+def _check_even(sitk: Any, names: Sequence[str], folder: Path) -> None:
+    """Refuse slices that are missing or unevenly spaced: they would be stretched without a word."""
+    places = []
+    for name in names:
+        one = sitk.ImageFileReader()
+        one.SetFileName(name)
+        one.ReadImageInformation()
+        places.append(np.array(one.GetOrigin()))
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1) if len(places) > 1 else np.ones(1)
+    if steps.max() - steps.min() > 0.1 * np.median(steps) + 1e-3:
+        raise MediaError(
+            f"The slices in {folder} are {steps.min():g} to {steps.max():g} mm apart, so that some "
+            "are missing. Add these, or resample the series to even slices first."
+        )
 
 
 def _library() -> Any:

@@ -9,7 +9,7 @@ that follow each other at once, so that motion slows down after its first grid, 
 frames is not the one that was asked for. Here frames have numbers, and a pass is a stride.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
@@ -82,7 +82,7 @@ def plan_windows(
     *,
     given: int = 0,
     spread: int = 1,
-    last: int | None = None,
+    arrivals: Sequence[int] = (),
 ) -> Iterator[Window]:
     """Plan the windows of a sequence, one after the other, without keeping them.
 
@@ -94,21 +94,49 @@ def plan_windows(
         kept: cells that a window begins with, from :func:`kept_cells`.
         given: frames known from the start, without a gap.
         spread: frames from one cell to the next in the coarse grids; 1 makes none.
-        last: number of a frame after which the sequence is known again, such as its given end, or
-            ``num_frames`` if it closes to a loop. New frames are then shared out evenly between
-            windows, so that the last has room to arrive.
+        arrivals: other frames that are known, rising; at ``num_frames`` and above if it closes to
+            a loop. Two windows before one that the first of them does not see share the new
+            frames, so that there is room to arrive. Not for coarse grids, whose far frames they
+            must be.
 
     Raises:
         ConfigError: if far frames lie further apart than a grid is long.
     """
     if spread == 1:
-        return _continue(layout.num_cells, num_frames, kept, given, last)
-    if spread >= layout.num_cells:
+        return _continue(layout.num_cells, num_frames, kept, given, arrivals)
+    _check_apart(layout, spread)
+    return _fill(layout.num_cells, num_frames, kept, given, spread)
+
+
+def plan_between(layout: Layout, num_frames: int, kept: int, apart: int) -> Iterator[Window]:
+    """Plan the windows that fill between frames which are all given, each up to one of these.
+
+    Args:
+        layout: of every window.
+        num_frames: length of the sequence, with both ends given.
+        kept: cells before the new ones, as far as the distance allows.
+        apart: frames from one given frame to the next.
+
+    Raises:
+        ConfigError: if given frames lie further apart than a grid is long.
+    """
+    _check_apart(layout, apart)
+    cells = layout.num_cells
+    step = max(apart, (cells - kept) // apart * apart)
+    stops = range(step, num_frames - 1 + step, step)
+    for stop in stops:
+        end = min(stop, num_frames - 1)
+        first = max(0, end - cells + 1)
+        needed = max(0, min(stop + step, num_frames - 1) - cells + 1)
+        yield Window(range(first, first + cells), range(stop - step + 1, end), needed)
+
+
+def _check_apart(layout: Layout, apart: int) -> None:
+    if apart >= layout.num_cells:
         raise ConfigError(
-            f"Frames {spread} apart cannot be joined by a {layout} grid. Use at most "
+            f"Frames {apart} apart cannot be joined by a {layout} grid. Use at most "
             f"{layout.num_cells - 1}."
         )
-    return _fill(layout.num_cells, num_frames, kept, given, spread)
 
 
 def count_windows(windows: Iterator[Window]) -> int:
@@ -117,28 +145,25 @@ def count_windows(windows: Iterator[Window]) -> int:
 
 
 def _continue(
-    cells: int, num_frames: int, kept: int, given: int, last: int | None
+    cells: int, num_frames: int, kept: int, given: int, arrivals: Sequence[int]
 ) -> Iterator[Window]:
-    spans = (span for span in _spans(cells, num_frames, kept, given, last) if span[1] < num_frames)
+    spans = _spans(cells, num_frames, kept, given, arrivals)
     for (first, begin, stop), following in pairwise(chain(spans, [(num_frames, 0, 0)])):
         yield Window(range(first, first + cells), range(begin, min(stop, num_frames)), following[0])
 
 
 def _spans(
-    cells: int, num_frames: int, kept: int, given: int, last: int | None
+    cells: int, num_frames: int, kept: int, given: int, arrivals: Sequence[int]
 ) -> Iterator[tuple[int, int, int]]:
     """The first frame of each window, its first fresh one, and the first that is not."""
-    covered = given
-    if covered < min(kept, num_frames):
-        yield 0, covered, cells
-        covered = cells
-    total = (num_frames if last is None else last + 1) - covered
-    count = max(0, -(-total // (cells - kept)))
-    for index in range(count):
-        new = cells - kept
-        if last is not None:
-            new = total // count + (index >= count - total % count)  # the last has the most
-        yield covered + new - cells, covered, covered + new
+    covered, step = given, cells - kept
+    while covered < num_frames:
+        new = step if covered >= kept else cells - covered
+        unseen = next((frame for frame in arrivals if frame >= covered + new), None)
+        if unseen is not None and unseen < covered + new + step:
+            left = unseen + 1 - covered
+            new = max(left // 2, left - step)
+        yield max(0, covered + new - cells), covered, covered + new
         covered += new
 
 

@@ -10,7 +10,7 @@ from filmgrid.metrics.blur import blurred
 from filmgrid.types import FrameArray
 
 WAYS = {
-    r"anti-?clockwise|counter-?clockwise": "anticlockwise",
+    r"anti[- ]?clockwise|counter[- ]?clockwise": "anticlockwise",
     r"clockwise": "clockwise",
     r"(to the|towards the|moves?|moving) right|rightwards?": "right",
     r"(to the|towards the|moves?|moving) left|leftwards?": "left",
