@@ -162,7 +162,8 @@ def _spans(
         unseen = next((frame for frame in arrivals if frame >= covered + new), None)
         if unseen is not None and unseen < covered + new + step:
             left = unseen + 1 - covered
-            new = max(left // 2, left - step)
+            seen = max((frame for frame in arrivals if frame < covered + new), default=-1)
+            new = max(left // 2, left - step, seen + 1 - covered)
         yield max(0, covered + new - cells), covered, covered + new
         covered += new
 
