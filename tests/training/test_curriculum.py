@@ -6,6 +6,7 @@ from safetensors.torch import load_file
 from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.adapters import LORA_FILE, block_layers
+from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.sketch import sketch_model
 from filmgrid.training.config import CurriculumConfig, TrainConfig
@@ -124,3 +125,14 @@ def test_a_lora_of_flux_has_the_parameters_that_the_paper_does_not_say(rank, mil
     assert len(layers) == 19 * 14 + 38 * 6
     count = rank * sum(layer.in_features + layer.out_features for layer in layers)
     assert count / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("size", "millions"), [("s", 35.1), ("b", 139.4), ("l", 475.7), ("xl", 695.4)]
+)
+def test_sizes_from_scratch_are_those_of_dit(size, millions):
+    config = PRESETS[f"sequence-{size}"]()
+    with torch.device("meta"):
+        module = GridTransformer(**config.model.model_dump())
+    count = sum(each.numel() for each in module.parameters()) / 1e6
+    assert count == pytest.approx(millions, rel=0.01)

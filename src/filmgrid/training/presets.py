@@ -8,6 +8,7 @@ from typing import Any
 from filmgrid.training.config import (
     AnyConfig,
     CurriculumConfig,
+    FolderData,
     LayoutShare,
     ModelConfig,
     NoiseConfig,
@@ -146,6 +147,34 @@ def upscaler() -> UpscalerConfig:
     return UpscalerConfig(out=Path("runs/upscaler"))
 
 
+SIZES = {"s": (384, 12), "b": (768, 12), "l": (1024, 24), "xl": (1152, 28)}
+"""Width and depth of DiT's sizes (arXiv:2212.09748, table 1)."""
+
+
+def sequence(size: str) -> TrainConfig:
+    """A grid transformer from scratch on a dataset in ``data/sequences``, with captions or without.
+
+    Cells of 64 px in 4x4 grids, half of them with known frames, so that what is learned can be
+    continued to any length.
+    """
+    dim, depth = SIZES[size]
+    return TrainConfig(
+        out=Path(f"runs/sequence-{size}"),
+        name=f"sequence-{size}",
+        data=(FolderData(folder=Path("data/sequences")),),
+        layouts=(LayoutShare(layout="4x4"),),
+        model=ModelConfig(dim=dim, depth=depth, head_dim=64),
+        cell=64,
+        batch=32,
+        steps=100_000,
+        keep_probability=0.5,
+        noise=NoiseConfig(mean=1.6, std=1.8),
+        ema=0.9995,
+        save_every=1000,
+        validate_every=5000,
+    )
+
+
 def grid_video(rank: int) -> CurriculumConfig:
     """GRID's video model: a LoRA of FLUX.1-dev, 10,000 steps on grids of 16 and 64 frames.
 
@@ -208,6 +237,7 @@ PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "mini-turns": mini_turns,
     "tiny": tiny,
     "upscaler": upscaler,
+    **{f"sequence-{size}": partial(sequence, size) for size in SIZES},
     "grid-video-r16": partial(grid_video, 16),
     "grid-video-r256": partial(grid_video, 256),
     "grid-multi-view-r16": partial(grid_multi_view, 16),
