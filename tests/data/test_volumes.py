@@ -1,3 +1,5 @@
+import locale
+
 import nibabel
 import numpy as np
 import pytest
@@ -17,6 +19,14 @@ from filmgrid.data.volumes import (
 from filmgrid.errors import ConfigError, MediaError, ShapeError
 
 SPACING = (5.0, 0.75, 0.5)
+
+
+@pytest.fixture(autouse=True)
+def _locale_of_the_process():
+    """Writing DICOM with SimpleITK sets it to C."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +132,9 @@ def test_a_series_of_dicom_files_is_read(scan, tmp_path):
             image.SetMetaData(tag, value)
         writer.SetFileName(str(tmp_path / f"{7 - place}.dcm"))
         writer.Execute(image)
+    locale.setlocale(locale.LC_ALL, "C.UTF-8")
     read = read_volume(tmp_path)
+    assert locale.setlocale(locale.LC_ALL).endswith("UTF-8")
     assert (read.values == volume.values).all()
     assert np.allclose(read.spacing, SPACING)
     assert np.allclose(read.origin, (-10, 20, 0))

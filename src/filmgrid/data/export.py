@@ -87,7 +87,7 @@ def check_output(
         )
     if target == "sprites":
         check_picture(path)
-        if layout is None:
+        if layout is None and num_frames:
             square_layout(num_frames)
     if layout is not None and (target == "png" or target == "sprites"):
         _check_fills(num_frames, layout)

@@ -5,8 +5,10 @@ Arrays here stand in the axes of DICOM, from the patient's right to left, front 
 head, whatever the file has.
 """
 
+import locale
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -64,7 +66,8 @@ def read_volume(path: Path, index: int = 0) -> Volume:
     """
     sitk = _library()
     try:
-        image = _read_series(sitk, path) if path.is_dir() else sitk.ReadImage(str(path))
+        with _own_locale():
+            image = _read_series(sitk, path) if path.is_dir() else sitk.ReadImage(str(path))
     except RuntimeError as error:
         text = " ".join(str(error).split())[-160:]
         raise MediaError(f"{path} cannot be read as a volume: {text}") from error
@@ -253,6 +256,16 @@ def _check_even(sitk: Any, names: Sequence[str], folder: Path) -> None:
             f"The slices in {folder} are {steps.min():g} to {steps.max():g} mm apart, so that some "
             "are missing. Add these, or resample the series to even slices first."
         )
+
+
+@contextmanager
+def _own_locale() -> Iterator[None]:
+    """Undo what the reader of DICOM does: it sets the locale of the whole process to C."""
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        yield
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
 
 
 def _library() -> Any:
