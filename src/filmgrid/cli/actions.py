@@ -237,7 +237,7 @@ def _info(config: Info) -> None:
 
 
 def _import_dit(config: ImportDit) -> None:
-    from filmgrid.models.dit_import import import_dit
+    from filmgrid.importing import import_dit
 
     names = ("positions", "layout", "weights")
     facts = import_dit(

@@ -15,7 +15,7 @@ from filmgrid.cli import main
 from filmgrid.errors import CheckpointError, ConfigError, ShapeError
 from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
-from filmgrid.models.dit_import import import_dit
+from filmgrid.importing import import_dit
 from filmgrid.models.dit_positions import POSITIONS, frame_table
 from filmgrid.models.families import load_model
 from filmgrid.models.places import load_facts
