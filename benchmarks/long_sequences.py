@@ -80,8 +80,10 @@ def main() -> None:
             else:
                 events = stream(generator, GenerateRequest(**asked, **words))
             frames, row = run(events)
-            doubled = 2 if words.get("defects", Defects(dead_guidance=False)).dead_guidance else 1
-            row["steps of a grid per frame"] *= doubled
+            dead = "defects" in words and words["defects"].dead_guidance
+            row["passes of a grid per frame"] = row["steps of a grid per frame"] * (
+                2 if dead else 1
+            )
             ends = borders(args.frames, words, len(frames))
             row |= look(frames, ends)
             rows[way].append(row)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import av
 import numpy as np
 import pytest
 
@@ -389,3 +390,12 @@ def test_the_release_is_a_sampler_of_its_own_lengths(tiny_model, tmp_path):
         other = asked(generator, 32, layout="4x4", sampler="gridit-release", **words)
         with pytest.raises(ConfigError, match=f"no place for {next(iter(words))}"):
             list(stream_release(generator, other))
+
+
+def test_an_edited_clip_keeps_its_sound(generator, real_data, tmp_path):
+    source = real_data / "videos" / "imageio_realshort.mp4"
+    request = asked(generator, 8, video=source, task="edit", sigma=0.5, fit="crop")
+    generate_long(generator, request, tmp_path / "edited.mp4")
+    with av.open(str(tmp_path / "edited.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+    assert count_frames(tmp_path / "edited.mp4") == 8

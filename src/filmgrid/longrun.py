@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from filmgrid.data.audio import carry_sound
 from filmgrid.data.export import Target, check_output, open_writer, save_sequence
 from filmgrid.data.files import atomic_path, writing
 from filmgrid.data.media import iter_frames, read_clip
@@ -31,7 +32,7 @@ from filmgrid.inputs import describe_files
 from filmgrid.long import Checkpoint, Memory, Stretch, stream
 from filmgrid.long_release import stream_release
 from filmgrid.planning import Plan, make_plan
-from filmgrid.request import GenerateRequest
+from filmgrid.request import GenerateRequest, Task
 
 REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
 
@@ -108,6 +109,9 @@ def generate_long(
         raise
     provenance = Provenance(request=told, versions={**current_versions(), "model": version})
     files = _finish(folder / FRAMES, path, target, plan, provenance, scale)
+    whole = request.video_start == 0 and request.video_stride == 1
+    if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
+        carry_sound(request.video, path)
     done = folder.with_name(f".{folder.name}.done")
     folder.rename(done)  # so that a stop from here on leaves nothing to go on with
     shutil.rmtree(done)
