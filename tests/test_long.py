@@ -399,3 +399,26 @@ def test_an_edited_clip_keeps_its_sound(generator, real_data, tmp_path):
     with av.open(str(tmp_path / "edited.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
     assert count_frames(tmp_path / "edited.mp4") == 8
+
+
+PEAK = """
+import resource, sys
+from filmgrid.cli import main
+main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.long
+def test_the_peak_of_memory_is_the_same_for_4096_frames(tiny_model, tmp_path):
+    peaks = {}
+    for frames in (64, 4096):
+        out = tmp_path / f"{frames}.mp4"
+        words = ["generate", "a star", "--model", str(tiny_model), "--steps", "1", "--layout"]
+        words += ["8x8", "--frames", str(frames), "--out", str(out)]
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, *words], capture_output=True, text=True, check=True
+        )
+        peaks[frames] = int(done.stdout.split()[-1])
+        assert count_frames(out) == frames
+    assert peaks[4096] < 1.05 * peaks[64], peaks
