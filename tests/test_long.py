@@ -384,6 +384,9 @@ def test_the_release_is_a_sampler_of_its_own_lengths(tiny_model, tmp_path):
     assert len(steps) == 4 * (1 + 2 * 3) == steps[-1].num_steps
     generate_long(generator, request, tmp_path / "release")
     assert count_frames(tmp_path / "release") == 40
+    stopped(generator, request, tmp_path / "again", 6)
+    with pytest.raises(ConfigError, match="cannot go on"):
+        generate_long(generator, request, tmp_path / "again", resume=True)
     with pytest.raises(ConfigError, match="4x4 alone"):
         list(stream_release(generator, asked(generator, 32, sampler="gridit-release")))
     for words in ({"loop": True}, {"upscale": 2}, {"keep_rows": 1}):

@@ -300,7 +300,6 @@ class Generator:
             made.append(given.paste(self._pixels(plan, state.noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
-        facts = self.backbone.facts
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
         if request.upscale > 1:
@@ -313,8 +312,14 @@ class Generator:
             tuple(health[place] for place in order),
             plan.fps,
             self.resolved(plan, request),
-            f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}",
+            self.version,
         )
+
+    @property
+    def version(self) -> str:
+        """Name of the model, and how long it was trained."""
+        facts = self.backbone.facts
+        return f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}"
 
     def resolved(self, plan: Plan, request: GenerateRequest) -> dict[str, Any]:
         """The request with every choice written out, so that it means the same later."""

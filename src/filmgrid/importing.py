@@ -23,19 +23,20 @@ from torch import Tensor
 
 from filmgrid.data.files import atomic_folder
 from filmgrid.errors import CheckpointError
-from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import Layout
 from filmgrid.models.checkpoints import load_module
 from filmgrid.models.dit_positions import POSITIONS, frame_table
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.hub import INDEX
+from filmgrid.models.known import NON_COMMERCIAL
+from filmgrid.models.pipelines import facts_of_parts
 from filmgrid.models.places import FACTS
-from filmgrid.process.gaussian import VariancePreserving
 
 Positions = Literal["saved", "2d", "frames"]
 HEAD = 72
 """Width of an attention head in all of DiT's sizes."""
-NON_COMMERCIAL = "Its weights may not be used commercially."
+LICENCE = "CC-BY-NC-4.0"
+"""Of all weights that Meta and GriDiT published."""
 
 
 def import_dit(
@@ -75,40 +76,31 @@ def import_dit(
         )
     table = _table(state, config, positions, grid)
     autoencoder = load_module(AutoencoderKL, vae, torch.float32)
-    has_classes = config["num_embeds_ada_norm"] > 1
-    stride = 2 ** (len(autoencoder.config["block_out_channels"]) - 1) * config["patch_size"]
-    side = config["sample_size"] * stride // config["patch_size"]
-    facts = BackboneFacts(
-        family="dit",
-        name=out.name,
-        layout=layout,
-        trained_layouts=(layout,),
-        cell=(side // grid.rows, side // grid.cols),
-        canvas=(side, side),
-        stride=stride,
-        has_text=has_classes,
-        per_cell_sigma=False,
-        wording=Wording.NONE,
-        coding="grid",
-        num_steps=50,
-        guidance_scale=4.0 if has_classes else 1.0,
-        shift_rule="fixed",
-        sigma_max=VariancePreserving.linear().sigma_max,
-        licence="CC-BY-NC-4.0",
-        licence_note=NON_COMMERCIAL,
+    index = {
+        "_class_name": "DiTPipeline",
+        "id2label": None,
+        "transformer": ["diffusers", "DiTTransformer2DModel"],
+        "vae": ["diffusers", "AutoencoderKL"],
+        "scheduler": ["diffusers", "DDIMScheduler"],
+    }
+    scheduler = DDIMScheduler(clip_sample=False)
+    facts = facts_of_parts(
+        index, network.config, autoencoder.config, scheduler.config, out.name, LICENCE
+    )
+    side = facts.cell[0]
+    facts = facts.model_copy(
+        update={
+            "layout": layout,
+            "trained_layouts": (layout,),
+            "cell": (side // grid.rows, side // grid.cols),
+            "licence_note": NON_COMMERCIAL.format(licence=LICENCE),
+        }
     )
     with atomic_folder(out) as part:
         network.save_pretrained(part / "transformer")
         save_file({"table": table}, part / "transformer" / POSITIONS)
         autoencoder.save_pretrained(part / "vae")
-        DDIMScheduler(clip_sample=False).save_pretrained(part / "scheduler")
-        index = {
-            "_class_name": "DiTPipeline",
-            "id2label": None,
-            "transformer": ["diffusers", "DiTTransformer2DModel"],
-            "vae": ["diffusers", "AutoencoderKL"],
-            "scheduler": ["diffusers", "DDIMScheduler"],
-        }
+        scheduler.save_pretrained(part / "scheduler")
         (part / INDEX).write_text(json.dumps(index, indent=2), encoding="utf-8")
         (part / FACTS).write_text(facts.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return facts

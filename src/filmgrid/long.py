@@ -138,6 +138,7 @@ class _Stream:
         images = read_images(request) if inputs is None else inputs
         fitted = Inputs(images.images).fitted(request, plan.task, plan.layout, plan.cell)
         self.images: Mapping[int, ImageArray] = fitted.images
+        self.locked = frozenset(request.locked_cells)
         self.num_given = 0
         if plan.task == Task.EXTEND and described.video is not None:
             self.num_given = frames_there(request, described.video) or 0
@@ -202,28 +203,22 @@ class _Stream:
 
     def _encode_given(self, window: Window) -> None:
         """Bring the given frames that a window sees into memory."""
-        seen = {
-            cell: frame
+        given = {
+            cell: image
             for cell, frame in enumerate(window.frames)
-            if frame not in self.memory.latents and self._given(frame) is not None
+            if frame not in self.memory.latents and (image := self._given(frame)) is not None
         }
-        if not seen:
+        if not given:
             return
-        given = {cell: self._given(frame) for cell, frame in seen.items()}
+        pixels = self._pixels(np.stack(list(given.values())))
         if self.plan.coding == "grid":  # beside what is like them, as a grid of their own
-            pictures = {
-                cell: self._pixels(image[None])[:, 0]
-                for cell, image in given.items()
-                if image is not None
-            }
-            coded = self.codec.encode(from_keyframes(pictures, self.plan.layout).cells)
-            for cell, frame in seen.items():
-                self._hold(frame, coded[:, cell])
-            return
-        frames = np.stack([image for image in given.values() if image is not None])
-        coded = self.codec.encode(self._pixels(frames))
-        for place, frame in enumerate(seen.values()):
-            self._hold(frame, coded[:, place])
+            pictures = {cell: pixels[:, place] for place, cell in enumerate(given)}
+            whole = self.codec.encode(from_keyframes(pictures, self.plan.layout).cells)
+            coded = whole[:, list(given)]
+        else:
+            coded = self.codec.encode(pixels)
+        for place, cell in enumerate(given):
+            self._hold(window.frames[cell], coded[:, place])
 
     def _given(self, frame: int) -> ImageArray | None:
         """The user's own picture of a frame, if there is one."""
@@ -232,9 +227,7 @@ class _Stream:
         place, rest = divmod(frame, self.request.between + 1)
         if self.request.between and not rest and frame < self.plan.num_frames:
             return self.source.frame(place)
-        if frame < self.num_given or (
-            self.plan.task == Task.EDIT and frame in self.request.locked_cells
-        ):
+        if frame < self.num_given or (self.plan.task == Task.EDIT and frame in self.locked):
             return self.source.frame(frame)
         return None
 

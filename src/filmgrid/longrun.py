@@ -90,14 +90,22 @@ def generate_long(
     """
     path = Path(out)
     check_work(path, resume=resume)
+    if resume and request.sampler == "gridit-release":
+        raise ConfigError(
+            "GriDiT's release cannot go on with a run that was stopped. Delete "
+            f"{work_folder(path)} and begin again."
+        )
     plan = make_plan(request, generator.backbone.facts, describe_files(request))
-    layout = plan.layout if plan.num_frames == plan.layout.num_cells else None
     target = check_output(
-        out, num_frames=plan.num_frames, fps=plan.fps, layout=layout, scale=scale, cell=plan.frame
+        out,
+        num_frames=plan.num_frames,
+        fps=plan.fps,
+        layout=plan.one_grid,
+        scale=scale,
+        cell=plan.frame,
     )
     told = generator.resolved(plan, request)
-    facts = generator.backbone.facts
-    version = f"{facts.name}, step {facts.training.get('progress', {}).get('step', 0)}"
+    version = generator.version
     folder = work_folder(path)
     asked = {**told, "model_version": version, "files": _stamps(request)}
     memory = _begin(folder, asked, resume=resume)
@@ -224,9 +232,8 @@ def _finish(
     count, fps = plan.num_frames, plan.fps
     if target not in ("video", "folder"):
         clip = read_clip(frames, stop=count)
-        layout = plan.layout if count == plan.layout.num_cells else None
         return save_sequence(
-            clip.frames, out, fps=fps, provenance=provenance, layout=layout, scale=scale
+            clip.frames, out, fps=fps, provenance=provenance, layout=plan.one_grid, scale=scale
         )
     told = provenance.model_copy(update={"num_frames": count})
     with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:

@@ -69,6 +69,11 @@ class Plan:
     notes: tuple[str, ...]
 
     @property
+    def one_grid(self) -> Layout | None:
+        """The layout, if the sequence just fills it, so that it can be written as one picture."""
+        return self.layout if self.num_frames == self.layout.num_cells else None
+
+    @property
     def frame(self) -> CellSize:
         """Size of a finished frame in pixels."""
         return CellSize(self.cell.height * self.upscale, self.cell.width * self.upscale)

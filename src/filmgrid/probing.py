@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,10 @@ from filmgrid.metrics.direction import direction_asked, goes
 from filmgrid.metrics.health import frozen_share, order_score
 from filmgrid.metrics.layouts import MOST, find_layout
 from filmgrid.models.attention import AttentionWatch
-from filmgrid.models.codec import WholeGrid, pixels_of
+from filmgrid.models.codec import pixels_of
 from filmgrid.models.places import find_model, load_facts
 from filmgrid.planning import make_plan
+from filmgrid.process.flow import add_noise
 from filmgrid.request import ProbeRequest
 from filmgrid.types import ImageArray
 
@@ -251,24 +253,19 @@ def _attention(
     generator: Generator, request: ProbeRequest, result: Result, layout: Layout, wording: Wording
 ) -> Float[Tensor, "layers cells places"] | None:
     """Of the drawn grid made noisy again, mean over SIGMAS."""
-    backbone, codec = generator.backbone, generator.codec
-    plan = make_plan(
-        _asked(request, request.prompts[0], layout, wording), backbone.facts, Described()
-    )
-    coded = WholeGrid(codec, layout) if plan.coding == "grid" else codec
-    clean = coded.encode(pixels_of(result.arrays[:1], generator.device))
+    backbone = generator.backbone
+    asked = _asked(request, request.prompts[0], layout, wording)
+    plan = make_plan(asked, backbone.facts, Described())
+    velocity_of = generator.velocity_of(replace(plan, two_passes=False), 1)
+    clean = generator.codec_of(plan).encode(pixels_of(result.arrays[:1], generator.device))
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(request.seed))
     noise = noise.to(clean)
-    condition = dict(backbone.encode([plan.prompt]))
-    if backbone.facts.guidance == "embedded":
-        scale = backbone.facts.guidance_scale
-        condition["guidance"] = torch.full((1,), scale, device=generator.device)
     levels = []
     for sigma in SIGMAS:
         backbone.begin()
         level = torch.full((1, layout.num_cells), sigma, device=generator.device)
         with AttentionWatch(backbone, layout, CellSize(*plan.cell)) as watch:
-            backbone.velocity((1 - sigma) * clean + sigma * noise, level, condition, layout)
+            velocity_of(add_noise(clean, noise, sigma), level)
         if watch.shares:
             levels.append(torch.stack(watch.shares))
     return torch.stack(levels).mean(dim=0) if levels else None

@@ -85,7 +85,7 @@ def _generate(config: Generate) -> None:
 
 
 def _plan(config: Plan) -> None:
-    from filmgrid.commands import plan_generation
+    from filmgrid.planned import plan_generation
 
     request = PlanRequest(**{name: getattr(config, name) for name in PlanRequest.model_fields})
     plan_generation(request, as_json=config.json_output)

@@ -59,7 +59,9 @@ class AttentionWatch(TorchFunctionMode):
         """Read a call of attention, and let it through."""
         kwargs = kwargs or {}
         if func is F.scaled_dot_product_attention:
-            self._read(*args, **kwargs)
+            given = kwargs["query"] if "query" in kwargs else args[0]
+            with torch.autocast(given.device.type, enabled=False):  # read in 32 bits
+                self._read(*args, **kwargs)
         return func(*args, **kwargs)
 
     def _read(

@@ -74,6 +74,17 @@ def mini() -> TrainConfig:
     )
 
 
+WORDS_ALONE: dict[str, Any] = {
+    "loss": {"temporal": "none"},
+    "noise": {"mean": 6, "std": 1.5},
+    "keep_probability": 0,
+    "caption_dropout": 0,
+    "optim": {"muon_lr": 0.01, "adamw_lr": 6e-4, "warmup_steps": 20, "decay": 0.85},
+    "ema": 0.98,
+}
+"""A stage at almost pure noise, where nothing but the words says what is to come."""
+
+
 def mini_turns() -> CurriculumConfig:
     """What taught mini the sense of rotation, which ``mini`` alone never learned.
 
@@ -91,16 +102,11 @@ def mini_turns() -> CurriculumConfig:
         "seed": 5,
     }
     sense = {
+        **WORDS_ALONE,
         "data": [{"kind": "world", "turntables": 1.0, "turntable_frames": [24]}],
         "layouts": [{"layout": "4x6"}],
-        "loss": {"temporal": "none"},
-        "noise": {"mean": 6, "std": 1.5},
-        "keep_probability": 0,
-        "caption_dropout": 0,
-        "optim": {"muon_lr": 0.01, "adamw_lr": 6e-4, "warmup_steps": 20, "decay": 0.85},
         "batch": 21,
         "steps": 300,
-        "ema": 0.98,
     }
     everything = {
         "data": [{"kind": "world", "turntables": 0.75, "turntable_frames": [4, 8, 24]}],
@@ -142,16 +148,11 @@ def mini_motions() -> CurriculumConfig:
         "seed": 9,
     }
     words = {
+        **WORDS_ALONE,
         "data": [{"kind": "world", "turntables": 0.0}],
         "layouts": [{"layout": "4x4"}],
-        "loss": {"temporal": "none"},
-        "noise": {"mean": 6, "std": 1.5},
-        "keep_probability": 0,
-        "caption_dropout": 0,
-        "optim": {"muon_lr": 0.01, "adamw_lr": 6e-4, "warmup_steps": 20, "decay": 0.85},
         "batch": 32,
         "steps": 250,
-        "ema": 0.98,
     }
     everything = {
         "data": [{"kind": "world", "turntables": 0.7, "turntable_frames": [4, 8, 24]}],
