@@ -13,6 +13,7 @@ from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.spec import Layout
 from filmgrid.models.families import load_mini
 from filmgrid.models.places import find_model, newest_checkpoint
+from filmgrid.process.flow import velocity_from_clean
 from filmgrid.training import validate as validation
 from filmgrid.training.batches import Batches, open_sources, sigma_at
 from filmgrid.training.config import (
@@ -27,7 +28,7 @@ from filmgrid.training.files import load_config
 from filmgrid.training.run import train
 from filmgrid.training.starting import facts_of
 from filmgrid.training.state import averaged, resume, start_state
-from filmgrid.training.step import train_step
+from filmgrid.training.step import losses_of, train_step
 
 
 def config_of(out, **changes):
@@ -188,6 +189,36 @@ def test_kept_cells_have_sigma_zero_and_the_others_share_one(tmp_path):
     for sigma, keep in zip(batch.sigma, batch.keep, strict=True):
         assert len(set(sigma[~keep])) == 1
         assert 0 < sigma[~keep][0] < 1
+
+
+def test_degraded_sequences_are_shown_worse_but_for_kept_cells_and_lead_to_sharp_ones(
+    tmp_path, monkeypatch
+):
+    levels = {"least_sigma": 0.3, "most_sigma": 0.4}
+    config = config_of(
+        tmp_path, degrade={"probability": 0.5, **levels}, keep_probability=0.5, batch=32
+    )
+    batch = Batches(config, open_sources(config))[0]
+    plain = Batches(config_of(tmp_path, keep_probability=0.5, batch=32), open_sources(config))[0]
+    assert batch.shown is not None
+    assert plain.shown is None
+    assert (batch.frames == plain.frames).all()
+    assert (batch.shown[batch.keep] == batch.frames[batch.keep]).all()
+    worse = (batch.shown != batch.frames).any((1, 2, 3, 4))
+    assert 4 < worse.sum() < 28
+    drawn = batch.sigma[worse].max(1)
+    assert ((drawn >= 0.3) & (drawn <= 0.4)).all()
+
+    state = start_state(config)
+    sharp = state.code(batch.frames)
+
+    def knowing(self, noisy, sigma, condition, layout):
+        return velocity_from_clean(noisy, sharp, sigma)
+
+    monkeypatch.setattr(type(state.backbone), "velocity", knowing)
+    base, temporal = losses_of(state, batch)
+    assert float(base) == pytest.approx(0, abs=1e-10)
+    assert float(temporal) == pytest.approx(0, abs=1e-10)
 
 
 def test_small_layouts_come_first_where_asked_and_fill_the_batch(tmp_path):

@@ -1,13 +1,12 @@
 """Restoration: frames that were blurred, and frames with grey blocks over them."""
 
 import numpy as np
-from einops import repeat
-from jaxtyping import UInt8
 
 from filmgrid.bars.figure import Ask, Readings, Row, Sequences, Setup
 from filmgrid.bars.pictures import MOST_DECIBELS
 from filmgrid.bars.reading import SIDE
 from filmgrid.bars.scenes import motion_scene, random_of
+from filmgrid.data.degrade import hide_blocks
 from filmgrid.data.world.motion_captions import full_caption
 from filmgrid.data.world.paint import paint_motion
 from filmgrid.metrics.blur import blurred
@@ -26,25 +25,11 @@ def blur(frames: FrameArray) -> FrameArray:
     return blurred(frames, sigma).round().clip(0, 255).astype(np.uint8)
 
 
-def hide_blocks(frames: FrameArray, rng: np.random.Generator) -> FrameArray:
-    """Grey blocks, in other places in every frame."""
-    height, width = frames.shape[1:3]
-    count = round(BLOCK_SHARE * BLOCKS**2)
-    hidden = frames.copy()
-    for frame in hidden:
-        chosen = np.zeros(BLOCKS**2, bool)
-        chosen[rng.permutation(BLOCKS**2)[:count]] = True
-        fine = -(-max(height, width) // BLOCKS)
-        mask = repeat(chosen.reshape(BLOCKS, BLOCKS), "h w -> (h i) (w j)", i=fine, j=fine)
-        frame[mask[:height, :width]] = GREY
-    return hidden
-
-
 def _ask(setup: Setup, number: int, blocks: bool) -> Ask:
     scene = motion_scene(setup.config.seed, number)
     truth = paint_motion([scene], 16, setup.cell)[0].numpy()
     random = random_of(setup.config.seed, number, 2)
-    given: UInt8[np.ndarray, "n h w 3"] = hide_blocks(truth, random) if blocks else blur(truth)
+    given = hide_blocks(truth, BLOCK_SHARE, BLOCKS, GREY, random) if blocks else blur(truth)
     sigma = setup.config.restore_sigma
     words = setup.words(
         full_caption(scene), "4x4", number, video=given, task="edit", start_sigma=sigma

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from filmgrid.data.augment import augment
+from filmgrid.data.degrade import degraded
 from filmgrid.data.examples import Example, ExampleSource
 from filmgrid.data.folder_examples import FolderExamples
 from filmgrid.data.world.source import World
@@ -32,13 +33,23 @@ from filmgrid.training.config import (
 from filmgrid.training.keeping import draw_keep
 from filmgrid.types import FrameArray
 
-BATCH_STREAM, SAMPLE_STREAM = 1, 2
+BATCH_STREAM, SAMPLE_STREAM, DEGRADE_STREAM = 1, 2, 3
 """Keep the random streams of a run apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one backward pass sees, before noise."""
+    """What one backward pass sees, before noise.
+
+    Args:
+        number: of the batch in its run.
+        layout: of its sequences.
+        frames: what is to be painted, ``b n h w 3``.
+        prompts: one per sequence.
+        sigma: noise level of each cell.
+        keep: cells that are given clean.
+        shown: the frames that are noised, if some of them are worse than what is to be painted.
+    """
 
     number: int
     layout: Layout
@@ -46,6 +57,7 @@ class Batch:
     prompts: list[str]
     sigma: Float[np.ndarray, "b n"]
     keep: Bool[np.ndarray, "b n"]
+    shown: FrameArray | None = None
 
 
 class Batches:
@@ -85,14 +97,33 @@ class Batches:
         drawn = [self._draw(number, place, count, layout) for place in range(count)]
         keep = np.stack([keep for _, keep, _ in drawn])
         sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
+        frames = np.stack([example.frames for example, _, _ in drawn])
+        shown = self._degrade(number, frames, keep, sigma)
         return Batch(
             number,
             layout,
-            np.stack([example.frames for example, _, _ in drawn]),
+            frames,
             [example.caption for example, _, _ in drawn],
             np.where(keep, np.float32(0), sigma),
             keep,
+            shown,
         )
+
+    def _degrade(
+        self, number: int, frames: FrameArray, keep: np.ndarray, sigma: np.ndarray
+    ) -> FrameArray | None:
+        """Make some sequences worse where they are not kept, and draw their noise levels anew."""
+        config = self.config.degrade
+        rng = np.random.default_rng([self.config.seed, DEGRADE_STREAM, number])
+        chosen = rng.random(len(frames)) < config.probability
+        if not chosen.any():
+            return None
+        shown = frames.copy()
+        for place in np.flatnonzero(chosen):
+            worse = degraded(frames[place], config, rng)
+            shown[place] = np.where(keep[place][:, None, None, None], frames[place], worse)
+            sigma[place] = rng.uniform(config.least_sigma, config.most_sigma)
+        return shown
 
     def _share(self, number: int, rng: np.random.Generator) -> LayoutShare:
         """Draw one of the layouts that are trained on at this point of the run."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from filmgrid.data.augment_config import AugmentConfig
+from filmgrid.data.degrade_config import DegradeConfig
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout, check_stride
@@ -308,6 +309,8 @@ class TrainConfig(Settings):
     """Noise levels."""
     keep_probability: float = Field(default=0.4, ge=0, le=1)
     """Share of sequences in which some cells stay clean, to be conditioned on."""
+    degrade: DegradeConfig = DegradeConfig()
+    """Sequences that are shown degraded; none by default."""
     caption_dropout: float = Field(default=0.1, ge=0, le=1)
     """Share of sequences whose caption is left out, for guidance."""
     wording: Wording = Wording.PREFIX

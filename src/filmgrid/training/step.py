@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from filmgrid.process.flow import add_noise, velocity_of
+from filmgrid.process.flow import add_noise, velocity_from_clean, velocity_of
 from filmgrid.training.batches import Batch
 from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
 from filmgrid.training.optim import learning_rate_factor
@@ -81,6 +81,7 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     device, facts = state.accelerator.device, state.backbone.facts
     with torch.no_grad():
         clean = state.code(batch.frames)
+        shown = clean if batch.shown is None else state.code(batch.shown)
         condition = state.backbone.encode(batch.prompts)
     if facts.guidance == "embedded":
         told = torch.full((len(clean),), state.config.embedded_guidance, device=device)
@@ -90,11 +91,14 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     noise = torch.randn(clean.shape, generator=generator, device=device)
     sigma = torch.from_numpy(batch.sigma).to(device)
     keep = torch.from_numpy(batch.keep).to(device)
-    noisy = add_noise(clean, noise, sigma)
+    noisy = add_noise(shown, noise, sigma)
     with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
         velocity = state.backbone.velocity(noisy, sigma, condition, batch.layout)
+    # What was noised may be a degraded sequence; the way leads to the sharp one all the same.
+    mended = batch.shown is not None
+    target = velocity_from_clean(noisy, clean, sigma) if mended else velocity_of(clean, noise)
     floor = 0.0 if facts.is_pretrained else state.config.loss.sigma_floor
-    residual = residual_of(velocity, velocity_of(clean, noise), sigma, keep, floor)
+    residual = residual_of(velocity, target, sigma, keep, floor)
     wrap = state.config.loss.temporal != "grid-release"
     return base_loss(residual, keep), temporal_loss(residual, keep, batch.layout, wrap)
 
