@@ -1,0 +1,1 @@
+"""Serving: the studio and its jobs, over a service that loses nothing."""
