@@ -27,7 +27,7 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import describe_files
 from filmgrid.models.places import FACTS, find_model, load_facts
 from filmgrid.planning import Plan, make_plan
-from filmgrid.request import GenerateRequest
+from filmgrid.request import GenerateRequest, UpscaleRequest
 
 if TYPE_CHECKING:
     from filmgrid.bars.results import BarsReport
@@ -326,6 +326,14 @@ def render(config: RenderConfig) -> list[Path]:
 
     with _progress("rendering", "mesh") as show:
         return render_meshes(config, show)
+
+
+def upscale(request: UpscaleRequest) -> list[Path]:
+    """Enlarge a clip, with a bar."""
+    from filmgrid.upscaling import upscale_clip
+
+    with _progress("enlarging", "frame") as show:
+        return upscale_clip(request, show)
 
 
 def evaluate(config: EvaluateConfig, out: Path | None, report: Path | None) -> "Evaluation":

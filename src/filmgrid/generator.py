@@ -21,9 +21,8 @@ from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.loading import Loading
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, WholeGrid, enlarged, frames_of, pixels_of
-from filmgrid.models.families import load_model, load_upscaler
-from filmgrid.models.places import SHIPPED_UPSCALER
+from filmgrid.models.codec import Codec, WholeGrid, frames_of, pixels_of
+from filmgrid.models.families import load_model
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
@@ -33,6 +32,7 @@ from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import SampleState, VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
+from filmgrid.sampling.upscale import Enlarge, load_enlarger
 
 Frames8 = UInt8[np.ndarray, "b n h w 3"]
 
@@ -302,9 +302,9 @@ class Generator:
         health = [measure_health(frames, plan.layout) for frames in arrays]
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
-        if request.upscale > 1:
-            network = load_upscaler(SHIPPED_UPSCALER, self.device)
-            arrays = np.stack([enlarged(network, each, request.upscale) for each in arrays])
+        enlarge = self.enlarger(request)
+        if enlarge is not None:
+            arrays = np.stack([enlarge(each) for each in arrays])
         yield Result(
             arrays,
             plan.layout,
@@ -314,6 +314,12 @@ class Generator:
             self.resolved(plan, request),
             self.version,
         )
+
+    def enlarger(self, request: GenerateRequest) -> Enlarge | None:
+        """What enlarges the finished frames of a request, if anything is to."""
+        if request.upscale == 1:
+            return None
+        return load_enlarger(request.upscale, self.device, self.dtype, request.seed)
 
     @property
     def version(self) -> str:

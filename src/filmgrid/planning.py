@@ -21,6 +21,7 @@ from filmgrid.grid.windows import (
 )
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
+from filmgrid.models.places import find_model, load_facts
 from filmgrid.request import GenerateRequest, Task
 
 
@@ -91,6 +92,11 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         ConfigError: if a cell or an option does not fit the layout or the model.
         ShapeError: if sizes do not fit and no ``fit`` is named.
     """
+    if facts.super_resolution is not None:
+        raise ConfigError(
+            f"{facts.name} enlarges frames and makes none. Make them with another model, such as "
+            f"mini, and add --upscale {request.model}."
+        )
     task, video = request.inferred_task, given.video
     layout = _layout(request, facts, video)
     cell = facts.cell_of(layout) if request.cell is None else CellSize.parse(request.cell)
@@ -153,7 +159,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         num_frames=num_frames,
         windows=windows,
         cell=cell,
-        upscale=request.upscale,
+        upscale=upscale_factor(request.upscale),
         num_steps=num_steps,
         guidance_scale=guidance,
         two_passes=facts.guidance == "two-pass" and guidance != 1,
@@ -165,6 +171,27 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),
     )
+
+
+def upscale_factor(upscale: int | str) -> int:
+    """How many times finished frames are enlarged.
+
+    Args:
+        upscale: the factor, or a model that was trained with super_resolution.
+
+    Raises:
+        CheckpointError: if there is no such model.
+        ConfigError: if it enlarges nothing.
+    """
+    if isinstance(upscale, int):
+        return upscale
+    facts = load_facts(find_model(upscale), upscale)
+    if facts.super_resolution is None:
+        raise ConfigError(
+            f"{facts.name} makes frames and enlarges none. Name the folder of a model that was "
+            "trained with super_resolution, or use --upscale 2 or 4."
+        )
+    return facts.super_resolution
 
 
 def prompt_for(text: str, facts: BackboneFacts, layout: Layout, wording: Wording) -> str:

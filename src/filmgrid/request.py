@@ -105,8 +105,9 @@ class GenerateRequest(Loading):
     replacement noises them like the rest; auto is what the model was trained for."""
     coding: Literal["auto", "cells", "grid"] = "auto"
     """How pretrained models code frames to latents: one by one, or all of a grid as one picture."""
-    upscale: Literal[1, 2, 4] = 1
-    """Enlarge the finished frames so many times, one by one; frames that stay are enlarged too."""
+    upscale: int | str = 1
+    """Enlarge the finished frames 2 or 4 times by the shipped network, or by a model that was
+    trained with super_resolution: its folder. Frames that stay are enlarged too."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Noise of the sequence; the same seed repeats it."""
     best_of: int = Field(default=1, ge=1, le=1024)
@@ -131,6 +132,11 @@ class GenerateRequest(Loading):
         if value is not None:
             CellSize.parse(value)
         return value
+
+    @field_validator("upscale")
+    @classmethod
+    def _upscale_can_be_done(cls, value: int | str) -> int | str:
+        return parse_upscale(value)
 
     @field_validator("redraw", "lock")
     @classmethod
@@ -383,6 +389,49 @@ def parse_segment(text: str) -> tuple[int, str]:
             f"{text!r} is not a segment. Write FRAME=PROMPT, for example '64=a red star falls'."
         )
     return int(match[1]), match[2]
+
+
+def parse_upscale(value: int | str) -> int | str:
+    """How much is enlarged: 1, 2 or 4 times, or by which model.
+
+    Raises:
+        ValueError: if it is another number.
+    """
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, int) and value not in (1, 2, 4):
+        raise ValueError(
+            f"{value} is no factor of the shipped network. Use 1, 2 or 4, or the folder of a "
+            "model that was trained with super_resolution."
+        )
+    return value
+
+
+class UpscaleRequest(Settings):
+    """A clip to enlarge."""
+
+    source: Path
+    """Video, animation, folder of frames, grid or picture."""
+    out: Path
+    """File or folder to write; the name chooses the format."""
+    by: int | str = 2
+    """How much: 2 or 4 times by the shipped network, or by a model that was trained with
+    super_resolution: its folder."""
+    steps: int | None = Field(default=None, ge=1)
+    """Sampling steps of such a model; by default its own."""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    """Of its noise, the same for all frames."""
+    fps: float | None = Field(default=None, gt=0)
+    """Frames per second of the output; by default the source's."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto is CUDA, else MPS, else the CPU."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 where the machine multiplies it in hardware, else fp32."""
+
+    @field_validator("by")
+    @classmethod
+    def _upscale_can_be_done(cls, value: int | str) -> int | str:
+        return parse_upscale(value)
 
 
 class VerifyRequest(Loading):

@@ -28,6 +28,7 @@ COMMANDS = {
     "import-dit": "Make a checkpoint of DiT or GriDiT (.pt) a model.",
     "split": "Cut a grid picture into its frames.",
     "pack": "Lay the frames of a video or folder out as one grid picture.",
+    "upscale": "Enlarge the frames of a clip of any length.",
     "slices": "Cut a volume (NIfTI, DICOM, NRRD) into frames.",
     "volume": "Make a volume of frames, with the place and spacing of another.",
     "evaluate": "Measure a model on the procedural world (evaluate MODEL), or compare made clips "

@@ -33,6 +33,7 @@ from filmgrid.cli.settings import (
     Slices,
     Split,
     Stats,
+    Upscale,
     VerifyLora,
     Volume,
     Words,
@@ -41,7 +42,13 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest, ProbeRequest, VerifyRequest
+from filmgrid.request import (
+    GenerateRequest,
+    PlanRequest,
+    ProbeRequest,
+    UpscaleRequest,
+    VerifyRequest,
+)
 from filmgrid.settings import Settings
 
 TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
@@ -179,6 +186,9 @@ def _tell_model(folder: Path, config: Any) -> None:
     model = str(config.out)
     if not (folder / "model" / FACTS).is_file():  # a LoRA
         model = f"{config.start_from} --lora {config.out}"
+    if getattr(config, "super_resolution", None) is not None:
+        print(f"Try it: filmgrid upscale CLIP --by {model} --out larger.mp4")
+        return
     print(f'Try it: filmgrid generate "PROMPT" --model {model} --out sequence.mp4')
 
 
@@ -273,6 +283,13 @@ def _slices(config: Slices) -> None:
     from filmgrid.commands import cut_volume
 
     for path in cut_volume(config.source, config.out, config.plane, config.window, config.index):
+        print(path)
+
+
+def _upscale(config: Upscale) -> None:
+    from filmgrid.commands import upscale
+
+    for path in upscale(UpscaleRequest(**dict(config))):
         print(path)
 
 
@@ -410,6 +427,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "pack": (Pack, _pack),
     "slices": (Slices, _slices),
     "volume": (Volume, _volume),
+    "upscale": (Upscale, _upscale),
     "evaluate": (Evaluate, _evaluate),
     "measure": (Bars, _measure),
     "compare": (Compare, _compare),

@@ -16,7 +16,13 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import GenerateRequest, PlanRequest, ProbeRequest, VerifyRequest
+from filmgrid.request import (
+    GenerateRequest,
+    PlanRequest,
+    ProbeRequest,
+    UpscaleRequest,
+    VerifyRequest,
+)
 from filmgrid.settings import Settings
 
 
@@ -225,6 +231,13 @@ class Volume(Words):
     """Values of black and white, as filmgrid slices takes them; by default as the frames tell."""
     spacing: float | None = None
     """Millimetres between slices; by default as in the other volume."""
+
+
+class Upscale(Words, UpscaleRequest):
+    """Words of ``filmgrid upscale``."""
+
+    source: tyro.conf.Positional[Path]
+    """Video, animation, folder of frames, grid or picture."""
 
 
 class Evaluate(Words, EvaluateConfig):

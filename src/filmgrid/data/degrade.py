@@ -1,12 +1,14 @@
 """Frames made worse: what a network learns to mend is drawn here, and what it is measured on."""
 
 import numpy as np
+import torch
 from einops import repeat
 from jaxtyping import UInt8
 from PIL import ImageFilter
 
-from filmgrid.data.degrade_config import DegradeConfig
+from filmgrid.data.degrade_config import DegradeConfig, SuperResolutionConfig
 from filmgrid.data.pictures import to_picture
+from filmgrid.process.resampling import resampled
 from filmgrid.types import FrameArray
 
 KINDS = ("blur", "hidden", "coarse", "grain")
@@ -27,8 +29,7 @@ def degraded(frames: FrameArray, config: DegradeConfig, rng: np.random.Generator
     match kind:
         case "blur":
             sigma = amount * config.blur * min(height, width)
-            soft = ImageFilter.GaussianBlur(sigma)
-            return np.stack([np.asarray(to_picture(frame).filter(soft)) for frame in frames])
+            return _blurred(frames, sigma)
         case "hidden":
             blocks = int(rng.integers(2, MOST_BLOCKS + 1))
             return hide_blocks(
@@ -38,8 +39,9 @@ def degraded(frames: FrameArray, config: DegradeConfig, rng: np.random.Generator
             side = max(1, round(amount * config.coarse))
             return _coarse(frames, side)
         case _:
-            grain = amount * config.grain * rng.standard_normal(frames.shape, np.float32)
-            return (frames + grain).round().clip(0, 255).astype(np.uint8)
+            return _levels(
+                frames + amount * config.grain * rng.standard_normal(frames.shape, np.float32)
+            )
 
 
 def hide_blocks(
@@ -67,6 +69,47 @@ def hide_blocks(
         mask = repeat(chosen.reshape(blocks, blocks), "h w -> (h i) (w j)", i=fine, j=fine)
         frame[mask[:height, :width]] = colour
     return hidden
+
+
+def made_small(frames: FrameArray, factor: int) -> FrameArray:
+    """Frames of a fraction of the size, bicubic."""
+    return _resized(frames, frames.shape[1] // factor, frames.shape[2] // factor)
+
+
+def enlarged_again(
+    small: FrameArray, config: SuperResolutionConfig, rng: np.random.Generator
+) -> FrameArray:
+    """What a network of super-resolution is given of small frames: enlarged, perhaps degraded.
+
+    Args:
+        small: the frames.
+        config: the factor, and how far the degradation may go.
+        rng: draws whether and how much; always the same number of draws.
+    """
+    large = _resized(small, small.shape[1] * config.factor, small.shape[2] * config.factor)
+    chance, amount = rng.random(2), rng.random(2)
+    grain = rng.standard_normal(large.shape, np.float32)
+    if chance[0] >= config.degraded:
+        return large
+    noise = config.least_noise + amount[0] * (config.most_noise - config.least_noise)
+    noisy = _levels(large + noise * grain)
+    if chance[1] >= config.blurred:
+        return noisy
+    return _blurred(noisy, config.least_blur + amount[1] * (config.most_blur - config.least_blur))
+
+
+def _resized(frames: FrameArray, height: int, width: int) -> FrameArray:
+    planes = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, -3).float()
+    return _levels(resampled(planes, height, width).movedim(-3, -1).numpy())
+
+
+def _blurred(frames: FrameArray, sigma: float) -> FrameArray:
+    soft = ImageFilter.GaussianBlur(float(sigma))
+    return np.stack([np.asarray(to_picture(frame).filter(soft)) for frame in frames])
+
+
+def _levels(values: np.ndarray) -> FrameArray:
+    return values.round().clip(0, 255).astype(np.uint8)
 
 
 def _coarse(frames: FrameArray, side: int) -> FrameArray:

@@ -52,6 +52,10 @@ class BackboneFacts(BaseModel):
     """Name or folder of the upscaler that doubles what the network paints: a token then covers
     twice the pixels. None where it paints the pixels themselves."""
 
+    super_resolution: int | None = None
+    """How many times it enlarges frames, if that is what it does: it is given small ones. Its cell
+    is then that of the tiles that larger frames are cut into."""
+
     coding: Literal["cells", "grid"] = "cells"
     """Whether cells are coded to latents one by one, or all of a grid as one picture."""
 

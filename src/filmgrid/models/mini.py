@@ -60,6 +60,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         detail: blocks after the others, on tokens of half the patch and within frames, that add to
             what is painted; 0 for none.
         detail_dim: width of their stream; a multiple of ``head_dim``.
+        given_channels: channels of what is given beside the noisy cells, such as small frames
+            that were enlarged; what is painted is then added to them.
     """
 
     _repeated_blocks = ("Block", "PatchHead")
@@ -81,11 +83,12 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         copies: bool = True,
         detail: int = 0,
         detail_dim: int = 128,
+        given_channels: int = 0,
     ) -> None:
         super().__init__()
         pixels = channels * patch * patch
         self.patch = patch
-        self.stem = nn.Linear(pixels, dim)
+        self.stem = nn.Linear(pixels + given_channels * patch * patch, dim)
         self.embed_place = nn.Linear(16, dim)
         self.embed_sigma = nn.Linear(SIGMA_FEATURES, dim)
         self.embed_prompt = nn.Linear(dim, dim)
@@ -103,6 +106,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         sigma: Float[Tensor, "b n"],
         words: Int[Tensor, "b words bytes"],
         grid_cols: int = 1,
+        given: Float[Tensor, "b n g h w"] | None = None,
     ) -> Float[Tensor, "b n c h w"]:
         """Estimate the clean cells.
 
@@ -111,14 +115,16 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
             sigma: noise level of every cell, in [0, 1]; 0 marks a known frame.
             words: spelled prompts from :class:`~filmgrid.models.text.ByteWords`.
             grid_cols: cells in a row of the grid; only read where positions are those of the grid.
+            given: what is known beside the noisy cells, if the network was built for it; its first
+                channels are those of the cells, in the same range.
         """
         num_cells, _, height, width = noisy.shape[1:]
         rows, cols = height // self.patch, width // self.patch
-        patches = rearrange(  #                                                b n p (c·ph·pw)
-            noisy, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
-        )
+        patches = self._patches(noisy)  #                                      b n p (c·ph·pw)
+        beside = None if given is None else self._patches(given)
         angles, places = self._positions(num_cells, rows, cols, grid_cols, noisy.device)
-        x = _norm(self.stem(patches) + self.embed_place(places.to(noisy.dtype)))  # b n p d
+        seen = patches if beside is None else torch.cat([patches, beside], dim=-1)
+        x = _norm(self.stem(seen) + self.embed_place(places.to(noisy.dtype)))  # b n p d
         text, there = self.text(words)  #                                      b t d, b t
         said = self.embed_prompt(_mean(text, there))[:, None]  #               b 1 d
         level = self.embed_sigma(_fourier(sigma, SIGMA_FEATURES))  #           b n d
@@ -131,13 +137,19 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         if self.details is not None:
             finer, _ = self._positions(1, 2 * rows, 2 * cols, 1, noisy.device)
             details = self.details(x, patches, text, cells, prompt, finer, padding, rows)
-        painted = self.head(x, cells, patches, sigma, angles, details)
+        base = None if beside is None else beside[..., : patches.shape[-1]]
+        painted = self.head(x, cells, patches, sigma, angles, details, base)
         return rearrange(
             painted,
             "b n (y x) (c ph pw) -> b n c (y ph) (x pw)",
             y=rows,
             ph=self.patch,
             pw=self.patch,
+        )
+
+    def _patches(self, cells: Float[Tensor, "b n c h w"]) -> Float[Tensor, "b n p pixels"]:
+        return rearrange(
+            cells, "b n c (y ph) (x pw) -> b n (y x) (c ph pw)", ph=self.patch, pw=self.patch
         )
 
     def _positions(
@@ -340,8 +352,7 @@ class PatchHead(nn.Module):
         super().__init__()
         self.patch, self.predicts, self.copies = patch, predicts, copies
         self.modulation = zero_linear(dim, 2 * dim)
-        self.paint = nn.Linear(dim, pixels)
-        nn.init.zeros_(self.paint.weight)
+        self.paint = zero_linear(dim, pixels)
         if copies:
             self.query = nn.Linear(dim, head_dim, bias=False)
             self.key = nn.Linear(dim, head_dim, bias=False)
@@ -359,10 +370,11 @@ class PatchHead(nn.Module):
         sigma: Tensor,
         angles: Tensor,
         details: Tensor | None = None,
+        base: Tensor | None = None,
     ) -> Tensor:
         """Clean patches ``b n p (c·ph·pw)`` from tokens ``b n p d`` and noisy patches.
 
-        ``details`` are added to what is painted.
+        ``details`` and ``base`` are added to what is painted.
         """
         shift, scale = self.modulation(cells)[:, :, None].chunk(2, dim=-1)
         x = _norm(x) * (1 + scale) + shift
@@ -371,6 +383,8 @@ class PatchHead(nn.Module):
             painted = painted + details
         if self.predicts == "velocity":
             painted = patches - sigma[:, :, None, None] * painted
+        elif base is not None:
+            painted = painted + base
         if not self.copies:
             return painted
         copied, cleanness = self._copy(x, patches, sigma, angles)

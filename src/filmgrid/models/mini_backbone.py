@@ -55,8 +55,12 @@ class MiniBackbone(Backbone):
         condition: Condition,
         layout: Layout,
     ) -> Float[Tensor, "b n c h w"]:
-        """Predict ``(noisy - clean) / sigma``; mini knows its layout from the prompt alone."""
-        clean = self.module(noisy, sigma, condition["words"], layout.cols)
+        """Predict ``(noisy - clean) / sigma``; mini knows its layout from the prompt alone.
+
+        What is given beside the noisy cells, if anything is, is ``given`` of the condition.
+        """
+        told = condition["words"], layout.cols, condition.get("given")
+        clean = self.module(noisy, sigma, *told)
         return velocity_from_clean(noisy, clean.to(noisy.dtype), sigma)
 
     def begin(self) -> None:

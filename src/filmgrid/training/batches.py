@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from filmgrid.data.augment import augment
-from filmgrid.data.degrade import degraded
-from filmgrid.data.examples import Example, ExampleSource
+from filmgrid.data.degrade import degraded, enlarged_again, made_small
+from filmgrid.data.degrade_config import SuperResolutionConfig
+from filmgrid.data.examples import ExampleSource
 from filmgrid.data.folder_examples import FolderExamples
 from filmgrid.data.world.source import World
 from filmgrid.errors import ConfigError, DatasetError
@@ -49,6 +50,7 @@ class Batch:
         sigma: noise level of each cell.
         keep: cells that are given clean.
         shown: the frames that are noised, if some of them are worse than what is to be painted.
+        given: what super-resolution is given beside them: the small frames, enlarged.
     """
 
     number: int
@@ -58,6 +60,18 @@ class Batch:
     sigma: Float[np.ndarray, "b n"]
     keep: Bool[np.ndarray, "b n"]
     shown: FrameArray | None = None
+    given: FrameArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """One sequence of a batch; see there."""
+
+    frames: FrameArray
+    caption: str
+    keep: Bool[np.ndarray, " n"]
+    sigma: float
+    given: FrameArray | None
 
 
 class Batches:
@@ -95,18 +109,20 @@ class Batches:
         as_many_cells = config.batch * config.default_layout.num_cells // layout.num_cells
         count = share.batch or max(1, as_many_cells)
         drawn = [self._draw(number, place, count, layout) for place in range(count)]
-        keep = np.stack([keep for _, keep, _ in drawn])
-        sigma = np.array([sigma for _, _, sigma in drawn], np.float32)[:, None]
-        frames = np.stack([example.frames for example, _, _ in drawn])
+        keep = np.stack([each.keep for each in drawn])
+        sigma = np.array([each.sigma for each in drawn], np.float32)[:, None]
+        frames = np.stack([each.frames for each in drawn])
         shown = self._degrade(number, frames, keep, sigma)
+        given = [each.given for each in drawn if each.given is not None]
         return Batch(
             number,
             layout,
             frames,
-            [example.caption for example, _, _ in drawn],
+            [each.caption for each in drawn],
             np.where(keep, np.float32(0), sigma),
             keep,
             shown,
+            np.stack(given) if given else None,
         )
 
     def _degrade(
@@ -134,9 +150,7 @@ class Batches:
         ]
         return self.config.layouts[choose(weights, rng)]
 
-    def _draw(
-        self, number: int, place: int, count: int, layout: Layout
-    ) -> tuple[Example, np.ndarray, float]:
+    def _draw(self, number: int, place: int, count: int, layout: Layout) -> _Drawn:
         """One of a batch's sequences: the wording of its prompt, its kept cells, its noise level.
 
         Each of the ``count`` sequences has a stratum of the noise levels to itself, so that
@@ -147,7 +161,7 @@ class Batches:
         which = choose([data.weight for data in config.data], rng)
         source = self.sources[which]
         index = int(rng.integers(len(source)))
-        example = source.draw(index, layout.num_cells, config.cell_size, rng)
+        example = source.draw(index, layout.num_cells, config.frame_size, rng)
         frames = augment(example.frames, config.data[which].augment, rng, layout.cols)
         caption = example.caption
         if rng.random() < config.caption_dropout:
@@ -160,7 +174,21 @@ class Batches:
         else:
             shift = self.facts.shift_of(layout, config.cell_size, config.num_steps)
         quantile = (place + rng.uniform(1e-3, 1 - 1e-3)) / count
-        return Example(frames, caption), keep, sigma_at(config.noise, quantile, shift)
+        given = None
+        if config.super_resolution is not None:
+            frames, given = small_and_large(frames, config.super_resolution, config.cell, rng)
+        return _Drawn(frames, caption, keep, sigma_at(config.noise, quantile, shift), given)
+
+
+def small_and_large(
+    frames: FrameArray, config: SuperResolutionConfig, cell: int, rng: np.random.Generator
+) -> tuple[FrameArray, FrameArray]:
+    """The same crop of frames, and of what is given of them when they are to be enlarged."""
+    given = enlarged_again(made_small(frames, config.factor), config, rng)
+    room = [(side - cell) // config.factor for side in frames.shape[1:3]]
+    y, x = (config.factor * int(rng.integers(most + 1)) for most in room)
+    crop = np.s_[:, y : y + cell, x : x + cell]
+    return frames[crop], given[crop]
 
 
 def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: Backbone) -> None:
@@ -232,7 +260,7 @@ def open_sources(config: TrainConfig, *, held_out: bool = False) -> list[Example
     Raises:
         DatasetError: if a dataset is missing, damaged, or does not fit the run.
     """
-    return [open_source(data, config.cell_size, held_out=held_out) for data in config.data]
+    return [open_source(data, config.frame_size, held_out=held_out) for data in config.data]
 
 
 def open_source(data: Data, cell: CellSize, *, held_out: bool = False) -> ExampleSource:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from filmgrid.data.augment_config import AugmentConfig
-from filmgrid.data.degrade_config import DegradeConfig
+from filmgrid.data.degrade_config import DegradeConfig, SuperResolutionConfig
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout, check_stride
@@ -303,6 +303,10 @@ class TrainConfig(Settings):
     """Layouts to train on, and when; the first is the model's default."""
     cell: int = Field(default=32, ge=1)
     """Height and width of a cell, in pixels."""
+    super_resolution: SuperResolutionConfig | None = None
+    """Train what enlarges frames, instead of what makes them; cells are then the large frames, or
+    crops of them. A layout of one cell enlarges each frame on its own; one of more, each frame
+    beside its neighbours."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
     noise: NoiseConfig = NoiseConfig()
@@ -406,10 +410,37 @@ class TrainConfig(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _crops_fit_the_frames(self) -> Self:
+        asked = self.super_resolution
+        if asked is None:
+            return self
+        if self.upscaler is not None or self.lora is not None:
+            other = "lora" if self.upscaler is None else "upscaler"
+            raise ValueError(
+                f"super_resolution trains all of a network that paints large frames, and {other} "
+                "is set too. Leave it out."
+            )
+        side = self.frame_size.height
+        if self.cell % asked.factor or side % asked.factor or side < self.cell:
+            raise ValueError(
+                f"Crops of {self.cell} px cannot be cut out of frames of {side} px that are "
+                f"{asked.factor} times as large as small ones. Use multiples of {asked.factor}, "
+                "crops no larger than the frames."
+            )
+        return self
+
     @property
     def cell_size(self) -> CellSize:
         """Height and width of a cell, in pixels."""
         return CellSize(self.cell, self.cell)
+
+    @property
+    def frame_size(self) -> CellSize:
+        """Height and width of the data's frames, in pixels."""
+        asked = self.super_resolution
+        side = self.cell if asked is None or asked.frame is None else asked.frame
+        return CellSize(side, side)
 
     @property
     def default_layout(self) -> Layout:

@@ -97,13 +97,16 @@ class TrainingLog:
         grid = sample_path(self.config.out, step)
         for tracker in self.trackers:
             if grid.is_file() and hasattr(tracker, "log_images"):  # trackio's has none
-                words = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
-                tracker.log_images({"samples": read_image(grid)[None]}, step, **words)
-        told = "  ".join(
-            f"{name.removeprefix('samples/')} {value:.3f} (data {numbers[f'data/{key}']:.3f})"
-            for name, value in numbers.items()
-            if name.startswith("samples/") and (key := name.split("/")[1])
-        )
+                form = {"dataformats": "NHWC"} if tracker.name == "tensorboard" else {}
+                tracker.log_images({"samples": read_image(grid)[None]}, step, **form)
+        words: list[str] = []
+        for name, value in numbers.items():
+            of, _, what = name.partition("/")
+            real = numbers.get(f"data/{what}")
+            if of == "samples":
+                beside = "" if real is None else f" (data {real:.3f})"
+                words.append(f"{what} {value:.3f}{beside}")
+        told = "  ".join(words)
         self._say(f"samples of step {step} in {self.config.out / 'samples'}: {told}")
 
     def saved(self, folder: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from filmgrid.data.provenance import current_versions
 from filmgrid.errors import CheckpointError, ConfigError
@@ -21,6 +22,9 @@ from filmgrid.models.places import find_model, load_facts, newest_checkpoint
 from filmgrid.models.upscaler import FACTOR
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import LAYERS
+
+CHANNELS = PixelCodec.channels
+"""Channels of the small frames that a network of super-resolution is given."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def start_network(
 def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
     """What the grid transformer of a run states about itself."""
     factor = 1 if config.upscaler is None else FACTOR
+    asked = config.super_resolution
     return BackboneFacts(
         family="mini",
         name=config.name,
@@ -84,6 +89,7 @@ def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
         cell=(factor * config.cell, factor * config.cell),
         stride=factor * config.model.patch,
         upscaler=config.upscaler,
+        super_resolution=None if asked is None else asked.factor,
         has_text=has_text and config.caption_dropout < 1,
         per_cell_sigma=config.keep_probability > 0,
         wording=_wording(config),
@@ -179,7 +185,8 @@ def _check_pretrained(config: TrainConfig, facts: BackboneFacts) -> None:
 
 def _given_module(config: TrainConfig) -> GridTransformer:
     """Those of the model that the run starts from, or fresh ones from its seed."""
-    fresh = GridTransformer(**config.model.model_dump())
+    beside = 0 if config.super_resolution is None else CHANNELS
+    fresh = GridTransformer(**config.model.model_dump(), given_channels=beside)
     if config.start_from is None or newest_checkpoint(config.out):
         return fresh
     given = load_mini(config.start_from).module
@@ -196,6 +203,16 @@ def _given_module(config: TrainConfig) -> GridTransformer:
             "architecture of those weights, or more of depth or detail, or leave start_from out "
             "to begin with random ones."
         )
-    # Blocks that the given model lacks begin as no change: their gates and paint are 0.
-    fresh.load_state_dict(given.state_dict(), strict=False)
+    # Blocks that the given model lacks begin as no change: their gates and paint are 0. So do
+    # channels that it was not given.
+    weights = given.state_dict()
+    read = weights["stem.weight"]
+    lacking = fresh.stem.weight.shape[1] - read.shape[1]
+    if lacking < 0:
+        raise ConfigError(
+            f"The model {config.start_from}, which start_from names, enlarges small frames, and "
+            "this run has none. Set super_resolution, or start from another."
+        )
+    weights["stem.weight"] = F.pad(read, (0, lacking))
+    fresh.load_state_dict(weights, strict=False)
     return fresh.train().requires_grad_(True)

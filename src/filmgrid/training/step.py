@@ -83,6 +83,8 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
         clean = state.code(batch.frames)
         shown = clean if batch.shown is None else state.code(batch.shown)
         condition = state.backbone.encode(batch.prompts)
+        if batch.given is not None:
+            condition = {**condition, "given": state.code(batch.given)}
     if facts.guidance == "embedded":
         told = torch.full((len(clean),), state.config.embedded_guidance, device=device)
         condition = {**condition, "guidance": told}

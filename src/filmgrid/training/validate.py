@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from filmgrid.data.degrade import made_small
 from filmgrid.data.examples import ExampleSource
 from filmgrid.data.export import save_image
 from filmgrid.data.mosaics import pack_image
@@ -14,13 +15,16 @@ from filmgrid.data.titled import with_titles
 from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.reference import Reference, from_image
 from filmgrid.grid.spec import Layout
+from filmgrid.metrics.frames import psnr
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.process.noise import seeded_noise
+from filmgrid.process.resampling import resampled
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import sample
 from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.sampling.upscale import SuperResolution
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.state import TrainState, averaged
 from filmgrid.types import FrameArray
@@ -59,6 +63,8 @@ def sample_path(out: Path, step: int) -> Path:
 @torch.inference_mode()
 def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
     config, layout = state.config, state.config.default_layout
+    if config.super_resolution is not None:
+        return _validate_enlarged(state, sources, config.super_resolution.factor)
     examples = _examples(config, sources, layout)
     real = np.stack([frames for frames, _ in examples])
     captions = [caption for _, caption in examples]
@@ -80,6 +86,35 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     return {**_summary("samples", made), **_summary("data", truth)}
 
 
+def _validate_enlarged(
+    state: TrainState, sources: list[ExampleSource], factor: int
+) -> dict[str, float]:
+    """Frames made small and enlarged again, beside what bicubic interpolation makes of them."""
+    config, device = state.config, state.accelerator.device
+    layout = config.default_layout
+    real = [frames for frames, _ in _examples(config, sources, layout)]
+    side = config.frame_size.height
+    rows: dict[str, list[FrameArray]] = {"data": real, "bicubic": [], "super-resolution": []}
+    with averaged(state) as backbone:
+        enlarge = SuperResolution(backbone, device, state.dtype)
+        for frames in real:
+            small = made_small(frames, factor)
+            plain = resampled(pixels_of(small), side, side)
+            rows["bicubic"].append(frames_of(plain))
+            rows["super-resolution"].append(enlarge(small))
+    grids = [
+        np.concatenate([pack_image(frames, layout) for frames in sequences], axis=1)
+        for sequences in rows.values()
+    ]
+    picture = with_titles(grids, list(rows))
+    save_image(picture, sample_path(config.out, state.progress.step), Provenance(kind="image"))
+    told = {
+        name: float(np.mean([psnr(a, b) for a, b in zip(real, rows[row], strict=True)]))
+        for name, row in (("samples/psnr", "super-resolution"), ("samples/bicubic_psnr", "bicubic"))
+    }
+    return {**told, "samples/gain": told["samples/psnr"] - told["samples/bicubic_psnr"]}
+
+
 def _examples(
     config: TrainConfig, sources: list[ExampleSource], layout: Layout
 ) -> list[tuple[FrameArray, str]]:
@@ -90,7 +125,7 @@ def _examples(
         rng = np.random.default_rng([config.seed, VALIDATION_STREAM, place])
         source = sources[place % len(sources)]
         index = int(rng.integers(len(source)))
-        example = source.draw(index, layout.num_cells, config.cell_size, rng)
+        example = source.draw(index, layout.num_cells, config.frame_size, rng)
         chosen.append((example.frames, example.caption))
     return chosen
 

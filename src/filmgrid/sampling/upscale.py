@@ -1,0 +1,227 @@
+"""Finished frames, larger: by a network that doubles them, or by super-resolution from noise."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from filmgrid.errors import ConfigError
+from filmgrid.grid.reference import Reference
+from filmgrid.grid.spec import Layout
+from filmgrid.models.backbone import Backbone
+from filmgrid.models.codec import enlarged, frames_of, pixels_of
+from filmgrid.models.families import load_mini, load_upscaler
+from filmgrid.models.places import SHIPPED_UPSCALER
+from filmgrid.models.upscaler import Upscaler
+from filmgrid.process.noise import seeded_noise
+from filmgrid.process.resampling import resampled
+from filmgrid.sampling.guidance import guided
+from filmgrid.sampling.loop import VelocityOf, sample
+from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.types import FrameArray
+
+Enlarge = Callable[[FrameArray], FrameArray]
+"""Frames of a sequence, ``n h w 3`` in 8 bits, to larger ones."""
+
+OVERLAP = 0.25
+"""Share of a tile that it has in common with the next."""
+
+
+def load_enlarger(
+    upscale: int | str,
+    device: torch.device,
+    dtype: torch.dtype,
+    seed: int = 0,
+    num_steps: int | None = None,
+) -> Enlarge:
+    """What makes frames larger.
+
+    Args:
+        upscale: a power of 2, for the shipped network that doubles frames; or the folder of a
+            training of super-resolution.
+        device: where it will run.
+        dtype: of the matrix products of super-resolution.
+        seed: of its noise.
+        num_steps: of its sampling; by default the model's.
+
+    Raises:
+        CheckpointError: if there is no such model or its files do not fit together.
+        ConfigError: if the model makes frames instead of enlarging them.
+    """
+    if isinstance(upscale, str):
+        backbone = load_mini(upscale)
+        backbone.module.to(device).requires_grad_(False)
+        return SuperResolution(backbone, device, dtype, seed=seed, num_steps=num_steps)
+    return Doubling(load_upscaler(SHIPPED_UPSCALER, device), upscale)
+
+
+@dataclass(frozen=True)
+class Doubling:
+    """The network that doubles single frames, again and again.
+
+    Args:
+        network: what doubles them.
+        factor: a power of 2.
+    """
+
+    network: Upscaler
+    factor: int
+
+    def __call__(self, frames: FrameArray) -> FrameArray:
+        """Enlarge frames."""
+        return enlarged(self.network, frames, self.factor)
+
+
+class SuperResolution:
+    """Flow from noise to large frames, given the small ones: GriDiT's second stage.
+
+    All frames begin with the same noise, so that what is invented of them is the same where they
+    are alike (the release's independent noise flickers). Frames larger than the cells that the
+    network was trained on are painted in tiles, whose velocities are averaged at every step, so
+    that no seam comes about (MultiDiffusion, arXiv:2302.08113). A network of layouts of several
+    cells sees that many frames at once, the last of those before among them, which stays.
+
+    Source: GriDiT, systems.md, 2.5.
+
+    Args:
+        backbone: trained with ``super_resolution``.
+        device: where to compute.
+        dtype: of the matrix products.
+        num_steps: sampling steps; by default the model's.
+        seed: of the noise.
+        shared_noise: whether all frames begin with the same.
+        batch: frames computed at once.
+
+    Raises:
+        ConfigError: if the model makes frames instead of enlarging them.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        num_steps: int | None = None,
+        seed: int = 0,
+        shared_noise: bool = True,
+        batch: int = 16,
+    ) -> None:
+        facts = backbone.facts
+        if facts.super_resolution is None:
+            raise ConfigError(
+                f"{facts.name} makes frames and enlarges none. Name a model that was trained with "
+                "super_resolution, or upscale by 2 or 4 with the shipped network."
+            )
+        self.backbone, self.device, self.dtype = backbone, device, dtype
+        self.factor = facts.super_resolution
+        self.num_steps = num_steps or facts.num_steps
+        self.seed, self.shared_noise, self.batch = seed, shared_noise, batch
+        self.layout = facts.default_layout
+
+    def __call__(self, frames: FrameArray) -> FrameArray:
+        """Enlarge the frames of a sequence, ``n h w 3``."""
+        height, width = (self.factor * side for side in frames.shape[1:3])
+        return frames_of(self.paint(resampled(pixels_of(frames, self.device), height, width)))
+
+    @torch.inference_mode()
+    def paint(self, given: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Large frames from frames that were enlarged without the network, in [-1, 1]."""
+        whole = whole_tokens(given, self.backbone.facts.stride)
+        made: list[Tensor] = []
+        for first, cells in self._groups(len(whole)):
+            kept = made[first : cells.start]  # what was made of the group already
+            made += self._sample(whole[first : cells.stop], first, kept)
+        return torch.stack(made)[..., : given.shape[-2], : given.shape[-1]]
+
+    def _groups(self, num_frames: int) -> Iterator[tuple[int, slice]]:
+        """First frame that each call sees, and the frames that it makes."""
+        most = self.layout.num_cells
+        if most == 1:
+            for start in range(0, num_frames, self.batch):
+                yield start, slice(start, min(num_frames, start + self.batch))
+            return
+        yield 0, slice(0, min(most, num_frames))
+        for start in range(most, num_frames, most - 1):
+            yield start - 1, slice(start, min(num_frames, start + most - 1))
+
+    def _sample(
+        self, given: Float[Tensor, "n 3 h w"], first: int, kept: list[Tensor]
+    ) -> list[Tensor]:
+        """Large frames, without those that were kept."""
+        joint = self.layout.num_cells > 1
+        given = given[None] if joint else given[:, None]  #                    b n 3 h w
+        noise = self._noise(given, first)
+        reference = None
+        if kept:
+            cells = torch.zeros_like(given)
+            cells[:, : len(kept)] = torch.stack(kept)
+            keep = torch.arange(given.shape[1], device=self.device) < len(kept)
+            reference = Reference(cells, keep[None])
+        latents = noise
+        sigmas = plan_sigmas(self.num_steps, self.backbone.facts.shift)
+        for state in sample(self._velocity(given), noise, sigmas, reference, per_cell_sigma=joint):
+            latents = state.noisy
+        return list(latents.flatten(0, 1)[len(kept) :])
+
+    def _noise(self, given: Float[Tensor, "b n 3 h w"], first: int) -> Tensor:
+        batch, num_cells = given.shape[:2]
+        if self.shared_noise:
+            one = seeded_noise([self.seed], tuple(given.shape[2:]), self.device)
+            return one.expand(batch, num_cells, *one.shape[1:])
+        seeds = [self.seed + first + place for place in range(batch * num_cells)]
+        return seeded_noise(seeds, tuple(given.shape[2:]), self.device).view_as(given)
+
+    def _velocity(self, given: Float[Tensor, "b n 3 h w"]) -> VelocityOf:
+        """Velocity of whole frames, from tiles of the size that the network knows."""
+        facts, sides = self.backbone.facts, given.shape[-2:]
+        tile = [min(side, trained) for side, trained in zip(sides, facts.cell, strict=True)]
+        starts = (tile_starts(side, most) for side, most in zip(sides, tile, strict=True))
+        tiles = [np.s_[..., y : y + tile[0], x : x + tile[1]] for y, x in product(*starts)]
+        calls = [self._call(given[here]) for here in tiles]
+        if len(tiles) == 1:
+            return calls[0]
+        weight = tile_weight(*tile).to(self.device)
+
+        def velocity(noisy: Tensor, sigma: Tensor) -> Tensor:
+            total, shares = torch.zeros_like(noisy), noisy.new_zeros(sides)
+            for here, call in zip(tiles, calls, strict=True):
+                total[here] += weight * call(noisy[here], sigma)
+                shares[here] += weight
+            return total / shares
+
+        return velocity
+
+    def _call(self, given: Float[Tensor, "b n 3 h w"]) -> VelocityOf:
+        words = self.backbone.encode([""] * len(given))
+        condition = {**words, "given": given}
+        return guided(self.backbone, condition, Layout(1, given.shape[1]), dtype=self.dtype)
+
+
+def tile_starts(length: int, tile: int) -> list[int]:
+    """Where tiles begin that cover a length, with at least ``OVERLAP`` in common."""
+    if length <= tile:
+        return [0]
+    count = math.ceil((length - tile) / (tile * (1 - OVERLAP))) + 1
+    return [round(place * (length - tile) / (count - 1)) for place in range(count)]
+
+
+def tile_weight(height: int, width: int) -> Float[Tensor, "h w"]:
+    """How much a tile counts at each pixel: less towards its border, never nothing."""
+    ramps: list[Tensor] = []
+    for side in (height, width):
+        near = torch.minimum(torch.arange(side) + 0.5, side - torch.arange(side) - 0.5)
+        ramps.append((near / (OVERLAP * side)).clamp(max=1))
+    return ramps[0][:, None] * ramps[1]
+
+
+def whole_tokens(frames: Float[Tensor, "n c h w"], stride: int) -> Float[Tensor, "n c y x"]:
+    """Frames with sides of whole tokens, their last rows and columns repeated where needed."""
+    height, width = frames.shape[-2:]
+    return F.pad(frames, (0, -width % stride, 0, -height % stride), mode="replicate")
