@@ -31,7 +31,8 @@ from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_str
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import SampleState, VelocityOf, sample
-from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.sampling.schedule import begin_at
+from filmgrid.sampling.solvers import timestep_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
 
 Frames8 = UInt8[np.ndarray, "b n h w 3"]
@@ -376,7 +377,7 @@ class Generator:
         """
         velocity_of = self.velocity_of(plan, len(seeds))
         noise = self.noise_of(plan, seeds)
-        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
+        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma, plan.solver)
 
     def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
         """The backbone under a plan's prompt, for so many sequences at once."""
@@ -425,20 +426,26 @@ class Generator:
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:
     """Noise level that a request starts from, in [0, 1]; at most what the model was trained at."""
+    schedule = _schedule_of(plan)
     if request.sigma is not None:
         start = request.sigma
     elif request.strength is not None:
-        sigmas = shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
-        start = sigma_of_strength(sigmas, request.strength)
+        start = sigma_of_strength(schedule, request.strength)
     else:
         start = START_SIGMAS[plan.task]
-    return min(start, plan.sigma_max)
+    return min(start, plan.sigma_max, float(schedule[0]))
 
 
 def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:
     """Noise levels that a request visits, from its start to 0."""
-    start = start_of(plan, request)
-    return plan_sigmas(plan.num_steps, plan.shift, start, respaced=request.respaced)
+    return begin_at(_schedule_of(plan), start_of(plan, request), respaced=request.respaced)
+
+
+def _schedule_of(plan: Plan) -> Float64[Tensor, " num_sigmas"]:
+    """Noise levels of the whole way."""
+    if plan.timesteps is None:
+        return shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
+    return timestep_sigmas(plan.solver, plan.timesteps, plan.num_steps)
 
 
 def _name(given: Any) -> Path:

@@ -1,8 +1,8 @@
 """What a request comes to, before any weight is loaded: sizes, steps, wording. Torch-free."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
@@ -21,7 +21,10 @@ from filmgrid.grid.windows import (
 )
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
-from filmgrid.request import GenerateRequest, Task
+from filmgrid.request import GenerateRequest, Solver, Task
+
+MOST_TIMESTEPS = 999
+"""Of the 1000 that models of noise are trained at, as many as every scheduler visits once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Plan:
         guidance_scale: 1 is none.
         two_passes: whether guidance takes a second pass per step.
         shift: of the schedule.
+        solver: how a step is made.
+        timesteps: settings of the scheduler of diffusers whose timesteps are visited; None where
+            the levels are those of a shifted line.
         wording: how the prompt describes the layout.
         coding: whether frames are coded to latents one by one ("cells") or as one ("grid").
         sigma_max: noise level that sampling starts from at most.
@@ -61,6 +67,8 @@ class Plan:
     guidance_scale: float
     two_passes: bool
     shift: float
+    solver: Solver
+    timesteps: Mapping[str, Any] | None
     wording: Wording
     coding: Literal["cells", "grid"]
     sigma_max: float
@@ -134,6 +142,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     if facts.guidance == "two-pass" and not (prompt or request.segment or request.negative):
         guidance = 1.0  # both passes would be the same
     num_steps = request.steps or facts.num_steps
+    solver = _solver(request, facts, num_steps)
     num_frames, windows = length_of(request, layout, video), 1
     if request.frames is not None and request.sampler == "gridit-release":
         _check_release(request, layout)
@@ -158,6 +167,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         guidance_scale=guidance,
         two_passes=facts.guidance == "two-pass" and guidance != 1,
         shift=request.shift or facts.shift_of(layout, cell, num_steps),
+        solver=solver,
+        timesteps=facts.scheduler if solver != "euler" and facts.predicts == "noise" else None,
         wording=wording,
         coding=facts.coding if request.coding == "auto" else request.coding,
         sigma_max=facts.sigma_max,
@@ -325,6 +336,30 @@ def _check_frames(name: str, there: int, frames: int, task: Task) -> list[str]:
             "a smaller video stride."
         )
     return [] if there == frames else [f"Of the {there} frames of {name}, {frames} are edited."]
+
+
+def _solver(request: GenerateRequest, facts: BackboneFacts, num_steps: int) -> Solver:
+    """How a step is made; refuse what the model was not made for."""
+    if request.sampler in ("auto", "euler", "gridit-release"):
+        return "euler"
+    if facts.predicts != "noise":
+        if request.sampler == "ddim":
+            raise ConfigError(
+                f"ddim visits the timesteps of models that predict noise, and {facts.name} is a "
+                "flow. Use dpm-solver++, or leave the sampler out."
+            )
+        return request.sampler
+    if request.shift is not None:
+        raise ConfigError(
+            f"{request.sampler} visits the timesteps that {facts.name} was trained at, and shift "
+            f"{request.shift:g} would move them. Leave shift out, or use the sampler euler."
+        )
+    if num_steps > MOST_TIMESTEPS:
+        raise ConfigError(
+            f"{request.sampler} visits at most {MOST_TIMESTEPS} timesteps, and {num_steps} steps "
+            "are asked for. Use fewer."
+        )
+    return request.sampler
 
 
 def _check_release(request: GenerateRequest, layout: Layout) -> None:

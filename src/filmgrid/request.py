@@ -36,6 +36,10 @@ class Task(StrEnum):
     """New frames between those of a sequence of any length, which stay."""
 
 
+Solver = Literal["euler", "ddim", "dpm-solver++"]
+"""How to get from one noise level to the next."""
+
+
 class GenerateRequest(Loading):
     """A sequence to generate. What is not said is chosen by the model's own facts."""
 
@@ -79,8 +83,10 @@ class GenerateRequest(Loading):
     """With frames: end where the sequence began, so that it plays without a seam."""
     segment: tuple[str, ...] = ()
     """With frames: FRAME=PROMPT, what the sequence shows from this frame on."""
-    sampler: Literal["auto", "gridit-release"] = "auto"
-    """gridit-release: with frames, the sampler of GriDiT's release with its defects, to compare."""
+    sampler: Literal["auto", Solver, "gridit-release"] = "auto"
+    """auto is euler. ddim: at the timesteps of diffusers' DDIM, for models that predict noise;
+    dpm-solver++: of second order, for any model; gridit-release: with frames, the sampler of
+    GriDiT's release with its defects, to compare."""
     colour_lock: float = Field(default=0.0, ge=0, le=1)
     """With frames: how far the colours of later grids are brought back to those of the first."""
     cell: int | str | None = None
@@ -200,7 +206,11 @@ class GenerateRequest(Loading):
                 "frames and task out."
             )
         if not self.is_long:
-            for name in ("keep_rows", "spread", "loop", "segment", "sampler", "colour_lock"):
+            if self.sampler == "gridit-release":
+                raise ValueError(
+                    "gridit-release makes sequences of a length of their own. Add frames."
+                )
+            for name in ("keep_rows", "spread", "loop", "segment", "colour_lock"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} belongs to sequences of a length of their own. Add frames."
