@@ -13,7 +13,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from filmgrid.process.flow import clean_from, euler_step
-from filmgrid.process.gaussian import VariancePreserving
+from filmgrid.process.gaussian import ddpm
 from filmgrid.request import Solver
 
 Move = Callable[
@@ -88,5 +88,5 @@ def timestep_sigmas(
     kind: Any = DPMSolverMultistepScheduler if solver == "dpm-solver++" else DDIMScheduler
     made = kind.from_config(dict(scheduler))
     made.set_timesteps(num_steps)
-    levels = VariancePreserving.linear().sigma_of(made.timesteps)
+    levels = ddpm().sigma_of(made.timesteps)
     return torch.cat([levels, levels.new_zeros(1)])
