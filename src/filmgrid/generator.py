@@ -21,9 +21,9 @@ from filmgrid.inputs import Inputs, describe_files, gather, read_files
 from filmgrid.loading import Loading
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, WholeGrid, enlarged, frames_of, pixels_of
-from filmgrid.models.families import load_model, load_upscaler
-from filmgrid.models.places import SHIPPED_UPSCALER
+from filmgrid.models.codec import Codec, WholeGrid, frames_of, pixels_of
+from filmgrid.models.enlarging import load_enlarger
+from filmgrid.models.families import load_model
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
@@ -303,9 +303,9 @@ class Generator:
         health = [measure_health(frames, plan.layout) for frames in arrays]
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
-        if request.upscale > 1:
-            network = load_upscaler(SHIPPED_UPSCALER, self.device)
-            arrays = np.stack([enlarged(network, each, request.upscale) for each in arrays])
+        if request.upscale != 1:
+            enlarge = load_enlarger(request.upscale, self.device)
+            arrays = np.stack([enlarge(each) for each in arrays])
         yield Result(
             arrays,
             plan.layout,

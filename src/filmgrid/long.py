@@ -13,9 +13,8 @@ from filmgrid.generator import Frames8, Generator, Progress, sigmas_of, start_of
 from filmgrid.grid.reference import Reference, from_keyframes
 from filmgrid.grid.windows import Window
 from filmgrid.inputs import Described, Inputs, Source, describe_files, read_images
-from filmgrid.models.codec import enlarged, frames_of, pixels_of
-from filmgrid.models.families import load_upscaler
-from filmgrid.models.places import SHIPPED_UPSCALER
+from filmgrid.models.codec import frames_of, pixels_of
+from filmgrid.models.enlarging import load_enlarger
 from filmgrid.planning import Plan, frames_there, make_plan, prompt_for, windows_of
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.types import ImageArray
@@ -142,9 +141,9 @@ class _Stream:
         self.num_given = 0
         if plan.task == Task.EXTEND and described.video is not None:
             self.num_given = frames_there(request, described.video) or 0
-        self.upscaler = None
-        if plan.upscale > 1:
-            self.upscaler = load_upscaler(SHIPPED_UPSCALER, self.device)
+        self.enlarge = None
+        if request.upscale != 1:
+            self.enlarge = load_enlarger(request.upscale, self.device)
 
     @torch.inference_mode()
     def run(self) -> Iterator[Progress | Stretch | Checkpoint]:
@@ -305,9 +304,7 @@ class _Stream:
         return self.memory.pixels.get(frame)
 
     def _upscaled(self, arrays: Frames8) -> Frames8:
-        if self.upscaler is None:
-            return arrays
-        return np.stack([enlarged(self.upscaler, each, self.plan.upscale) for each in arrays])
+        return arrays if self.enlarge is None else np.stack([self.enlarge(each) for each in arrays])
 
     def _forget(self, needed: int) -> None:
         latents = self.memory.latents

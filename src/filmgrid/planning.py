@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from filmgrid.errors import ConfigError, ShapeError
@@ -162,7 +163,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         num_frames=num_frames,
         windows=windows,
         cell=cell,
-        upscale=request.upscale,
+        upscale=_factor(request.upscale),
         num_steps=num_steps,
         guidance_scale=guidance,
         two_passes=facts.guidance == "two-pass" and guidance != 1,
@@ -336,6 +337,14 @@ def _check_frames(name: str, there: int, frames: int, task: Task) -> list[str]:
             "a smaller video stride."
         )
     return [] if there == frames else [f"Of the {there} frames of {name}, {frames} are edited."]
+
+
+def _factor(upscale: int | Path) -> int:
+    if isinstance(upscale, int):
+        return upscale
+    from filmgrid.models.enlarging import factor_of  # reads weights: nothing else here does
+
+    return factor_of(upscale)
 
 
 def _solver(request: GenerateRequest, facts: BackboneFacts, num_steps: int) -> Solver:

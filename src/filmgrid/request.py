@@ -111,8 +111,9 @@ class GenerateRequest(Loading):
     replacement noises them like the rest; auto is what the model was trained for."""
     coding: Literal["auto", "cells", "grid"] = "auto"
     """How pretrained models code frames to latents: one by one, or all of a grid as one picture."""
-    upscale: Literal[1, 2, 4] = 1
-    """Enlarge the finished frames so many times, one by one; frames that stay are enlarged too."""
+    upscale: int | Path = 1
+    """Enlarge the finished frames one by one, frames that stay too: 2 or 4 times, or by the network
+    of a .pth or .safetensors file, such as Real-ESRGAN's."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Noise of the sequence; the same seed repeats it."""
     best_of: int = Field(default=1, ge=1, le=1024)
@@ -137,6 +138,19 @@ class GenerateRequest(Loading):
         if value is not None:
             CellSize.parse(value)
         return value
+
+    @field_validator("upscale", mode="before")
+    @classmethod
+    def _upscale_can_be_done(cls, value: object) -> object:
+        text = str(value)
+        if text in ("1", "2", "4"):
+            return int(text)
+        if Path(text).suffix not in (".pth", ".safetensors"):
+            raise ValueError(
+                f"{text} is neither 2 nor 4 nor a .pth or .safetensors file. (Other files of "
+                "weights can hold programs.)"
+            )
+        return Path(text).expanduser()
 
     @field_validator("redraw", "lock")
     @classmethod
