@@ -18,7 +18,7 @@ help:
 	@echo "make gallery     make docs/gallery.md and its pictures anew with the shipped model"
 	@echo "make test        run the tests, seconds each"
 	@echo "make check-long  run the tests that take minutes each"
-	@echo "make check-perceptual  run the tests of LPIPS, FID and RAFT, whose packages lie apart"
+	@echo "make check-perceptual  run the tests of LPIPS, FID, RAFT and upscalers, whose packages lie apart"
 	@echo "make check-quantize    run the tests of weights in 8 bits, whose package lies apart"
 	@echo "make lint        check format, style, types and the direction of imports"
 	@echo "make clean       remove .venv and caches; results in out/ and runs/ stay"
@@ -39,7 +39,7 @@ check-long: $(DEV)
 
 # Beside .venv's packages and not among them: see constraints-perceptual.txt.
 check-perceptual: $(DEV) $(PERCEPTUAL)/.ready
-	PYTHONPATH=$(PERCEPTUAL) $(BIN)/pytest tests/perceptual
+	PYTHONPATH=$(PERCEPTUAL) $(BIN)/pytest tests/perceptual tests/upscale
 
 # torchao speaks on every import of diffusers, so it lies beside .venv's packages too.
 check-quantize: $(DEV) $(QUANTIZE)/.ready

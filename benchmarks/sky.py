@@ -26,8 +26,8 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.degrade import enlarged_again, made_small
 from filmgrid.data.degrade_config import SuperResolutionConfig
 from filmgrid.data.export import save_image, save_sequence
-from filmgrid.data.provenance import Provenance
 from filmgrid.data.manifest import Split
+from filmgrid.data.provenance import Provenance
 from filmgrid.data.sequences import SequenceFolder
 from filmgrid.data.titled import with_titles
 from filmgrid.evaluation.offline import offline_features

@@ -1,10 +1,13 @@
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from filmgrid.data.media import read_clip, read_grid
 from filmgrid.data.provenance import read_provenance
-from filmgrid.errors import ConfigError, ShapeError
+from filmgrid.errors import CheckpointError, ConfigError, ShapeError
 from filmgrid.generator import Generator, Progress, Result
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import known_cells
@@ -98,7 +101,19 @@ def test_upscaled_frames_are_the_same_ones_larger(generator, frames, factor, tmp
 
 def test_only_factors_that_the_upscaler_can_do_are_taken():
     with pytest.raises(ConfigError, match="upscale"):
-        GenerateRequest(prompt="a star", upscale=3)  # pyright: ignore[reportArgumentType]
+        GenerateRequest(prompt="a star", upscale=3)
+    with pytest.raises(ConfigError, match=r"other\.pt is neither 2 nor 4, nor a \.pth"):
+        GenerateRequest(prompt="a star", upscale="other.pt")  # pyright: ignore[reportArgumentType]
+    assert GenerateRequest(prompt="a star", upscale="4").upscale == 4  # pyright: ignore[reportArgumentType]
+
+
+def test_an_upscaler_from_a_file_takes_a_package_that_is_named(generator, tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "esrgan.safetensors")
+    if importlib.util.find_spec("spandrel") is None:
+        with pytest.raises(ConfigError, match=r"pip install 'filmgrid\[upscale\]'"):
+            generator("a star", upscale=tmp_path / "esrgan.safetensors")
+    with pytest.raises(CheckpointError, match="There is no file"):
+        generator("a star", upscale="none.pth")
 
 
 @pytest.mark.parametrize("task", ["redraw", "edit"])

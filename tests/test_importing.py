@@ -1,13 +1,21 @@
 """DiT and GriDiT checkpoints in the names of their trainers, and the network that they become."""
 
 import argparse
+import json
 import pickle
+import shutil
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, DiTPipeline, DiTTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    DiTPipeline,
+    DiTTransformer2DModel,
+    DPMSolverMultistepScheduler,
+)
 from diffusers.models.embeddings import Timesteps
 from safetensors.torch import load_file
 
@@ -16,11 +24,13 @@ from filmgrid.errors import CheckpointError, ConfigError, ShapeError
 from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
 from filmgrid.importing import import_dit
+from filmgrid.long import Stretch, stream
 from filmgrid.models.dit_positions import POSITIONS, frame_table
 from filmgrid.models.families import load_model
-from filmgrid.models.places import load_facts
+from filmgrid.models.places import FACTS, load_facts
 from filmgrid.models.sketch import sketch_model
 from filmgrid.process.gaussian import VariancePreserving
+from filmgrid.request import GenerateRequest
 from filmgrid.sampling.loop import sample
 
 WIDTH, HEADS, SIDE, CLASSES = 144, 2, 8, 5
@@ -174,6 +184,80 @@ def test_sampling_equals_the_pipeline_of_diffusers(dit):
         )
         ours = codec.decode(state.noisy)[0, 0].permute(1, 2, 0).numpy()
     assert np.abs((ours / 2 + 0.5).clip(0, 1) - made).max() < 1e-4
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize(
+    ("sampler", "kind"), [("ddim", DDIMScheduler), ("dpm-solver++", DPMSolverMultistepScheduler)]
+)
+def test_samplers_equal_the_pipeline_with_their_scheduler(dit, sampler, kind, guidance):
+    pipeline = DiTPipeline.from_pretrained(dit)
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.transformer.config.num_embeds_ada_norm = 1000
+    embedding = checkpoint()["y_embedder.embedding_table.weight"]
+    for block in pipeline.transformer.transformer_blocks:  # their blank class is number 1000
+        table = torch.zeros(1001, WIDTH)
+        table[: CLASSES + 1], table[1000] = embedding, embedding[CLASSES]
+        block.norm1.emb.class_embedder.embedding_table = torch.nn.Embedding.from_pretrained(table)
+    made = pipeline(
+        [3],
+        guidance_scale=guidance,
+        num_inference_steps=8,
+        generator=torch.Generator().manual_seed(1),
+        output_type="np",
+    ).images[0]
+    generator = Generator.from_pretrained(str(dit), "cpu", "fp32")
+    ours = generator(
+        "3", seed=1, num_inference_steps=8, guidance_scale=guidance, sampler=sampler
+    ).arrays[0, 0]
+    # Theirs begins at pure noise, ours with the 0.997 of it that the first level has.
+    assert np.abs(ours / 255 - made).max() < 0.01
+    assert np.abs(ours / 255 - made).mean() < 0.002
+
+
+def test_samplers_of_noise_keep_given_frames_and_go_on(gridit, tmp_path):
+    generator = Generator.from_pretrained(str(gridit[0]), "cpu", "fp32")
+    first = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    for sampler in ("ddim", "dpm-solver++"):
+        made = generator("", image=first, num_inference_steps=4, sampler=sampler)
+        assert (made.arrays[0, 0] == first).all()
+        video = np.repeat(first[None], 4, axis=0)
+        words = {"num_inference_steps": 8, "sampler": sampler}
+        still, weak, strong = (
+            generator("", video=video, start_sigma=start, **words).arrays.astype(int)
+            for start in (0.0, 0.2, 0.9)
+        )
+        assert 0 < np.abs(weak - still).mean() < np.abs(strong - still).mean()
+        request = GenerateRequest(
+            model=generator.name, frames=9, keep_rows=1, steps=3, sampler=sampler
+        )
+        arrays = [
+            event.arrays for event in stream(generator, request) if isinstance(event, Stretch)
+        ]
+        assert np.concatenate(arrays, axis=1).shape == (1, 9, 8, 8, 3)
+
+
+def test_samplers_that_do_not_fit_are_refused(gridit):
+    generator = Generator.from_pretrained(str(gridit[0]), "cpu", "fp32")
+    mini = Generator.from_pretrained("mini", "cpu", "fp32")
+    with pytest.raises(ConfigError, match=r"mini is a flow\. Use dpm-solver"):
+        mini("a star", sampler="ddim")
+    with pytest.raises(ConfigError, match="shift 3 would move them"):
+        generator("", sampler="ddim", shift=3)
+    with pytest.raises(ConfigError, match="at most 999 timesteps"):
+        generator("", sampler="dpm-solver++", num_inference_steps=1200)
+    with pytest.raises(ConfigError, match="Add frames"):
+        generator("", sampler="gridit-release")
+
+
+def test_a_scheduler_of_another_process_is_refused(dit, tmp_path):
+    folder = shutil.copytree(dit, tmp_path / "other")
+    (folder / FACTS).unlink()
+    path = folder / "scheduler" / "scheduler_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "beta_end": 0.01}))
+    with pytest.raises(CheckpointError, match=r"beta_end 0\.01, and DiT is sampled with 0\.02"):
+        load_facts(folder)
 
 
 @pytest.mark.long

@@ -22,6 +22,7 @@ from filmgrid.loading import Loading
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import Codec, WholeGrid, frames_of, pixels_of
+from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.families import load_model
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
@@ -30,9 +31,10 @@ from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_str
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import SampleState, VelocityOf, sample
-from filmgrid.sampling.schedule import plan_sigmas
+from filmgrid.sampling.schedule import begin_at
+from filmgrid.sampling.solvers import timestep_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
-from filmgrid.sampling.upscale import Enlarge, load_enlarger
+from filmgrid.sampling.upscale import load_enlarger
 
 Frames8 = UInt8[np.ndarray, "b n h w 3"]
 
@@ -315,7 +317,7 @@ class Generator:
             self.version,
         )
 
-    def enlarger(self, request: GenerateRequest) -> Enlarge | None:
+    def enlarger(self, request: GenerateRequest) -> Enlarger | None:
         """What enlarges the finished frames of a request, if anything is to."""
         if request.upscale == 1:
             return None
@@ -382,7 +384,7 @@ class Generator:
         """
         velocity_of = self.velocity_of(plan, len(seeds))
         noise = self.noise_of(plan, seeds)
-        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma)
+        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma, plan.solver)
 
     def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
         """The backbone under a plan's prompt, for so many sequences at once."""
@@ -431,20 +433,26 @@ class Generator:
 
 def start_of(plan: Plan, request: GenerateRequest) -> float:
     """Noise level that a request starts from, in [0, 1]; at most what the model was trained at."""
+    schedule = _schedule_of(plan)
     if request.sigma is not None:
         start = request.sigma
     elif request.strength is not None:
-        sigmas = shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
-        start = sigma_of_strength(sigmas, request.strength)
+        start = sigma_of_strength(schedule, request.strength)
     else:
         start = START_SIGMAS[plan.task]
-    return min(start, plan.sigma_max)
+    return min(start, plan.sigma_max, float(schedule[0]))
 
 
 def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:
     """Noise levels that a request visits, from its start to 0."""
-    start = start_of(plan, request)
-    return plan_sigmas(plan.num_steps, plan.shift, start, respaced=request.respaced)
+    return begin_at(_schedule_of(plan), start_of(plan, request), respaced=request.respaced)
+
+
+def _schedule_of(plan: Plan) -> Float64[Tensor, " num_sigmas"]:
+    """Noise levels of the whole way."""
+    if plan.timesteps is None:
+        return shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
+    return timestep_sigmas(plan.solver, plan.timesteps, plan.num_steps)
 
 
 def _name(given: Any) -> Path:

@@ -301,9 +301,7 @@ class _Stream:
         return self.memory.pixels.get(frame)
 
     def _upscaled(self, arrays: Frames8) -> Frames8:
-        if self.enlarge is None:
-            return arrays
-        return np.stack([self.enlarge(each) for each in arrays])
+        return arrays if self.enlarge is None else np.stack([self.enlarge(each) for each in arrays])
 
     def _forget(self, needed: int) -> None:
         latents = self.memory.latents

@@ -151,6 +151,7 @@ def _make(
 def _stamps(request: GenerateRequest) -> dict[str, list[int]]:
     """Size and time of the files that a request names, to see whether they are still the same."""
     named = [*request.keyframes.values(), *([request.video] if request.video else [])]
+    named += [request.upscale] if isinstance(request.upscale, Path) else []
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in named}
 
 

@@ -1,8 +1,9 @@
 """What a request comes to, before any weight is loaded: sizes, steps, wording. Torch-free."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from filmgrid.errors import ConfigError, ShapeError
 from filmgrid.grid.prompts import Wording, describe_layout, wording_for
@@ -21,8 +22,11 @@ from filmgrid.grid.windows import (
 )
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
-from filmgrid.models.places import find_model, load_facts
-from filmgrid.request import GenerateRequest, Task
+from filmgrid.models.places import find_model, is_network_file, load_facts
+from filmgrid.request import GenerateRequest, Solver, Task
+
+MOST_TIMESTEPS = 999
+"""Of the 1000 that models of noise are trained at, as many as every scheduler visits once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,9 @@ class Plan:
         guidance_scale: 1 is none.
         two_passes: whether guidance takes a second pass per step.
         shift: of the schedule.
+        solver: how a step is made.
+        timesteps: settings of the scheduler of diffusers whose timesteps are visited; None where
+            the levels are those of a shifted line.
         wording: how the prompt describes the layout.
         coding: whether frames are coded to latents one by one ("cells") or as one ("grid").
         sigma_max: noise level that sampling starts from at most.
@@ -62,6 +69,8 @@ class Plan:
     guidance_scale: float
     two_passes: bool
     shift: float
+    solver: Solver
+    timesteps: Mapping[str, Any] | None
     wording: Wording
     coding: Literal["cells", "grid"]
     sigma_max: float
@@ -140,6 +149,7 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     if facts.guidance == "two-pass" and not (prompt or request.segment or request.negative):
         guidance = 1.0  # both passes would be the same
     num_steps = request.steps or facts.num_steps
+    solver = _solver(request, facts, num_steps)
     num_frames, windows = length_of(request, layout, video), 1
     if request.frames is not None and request.sampler == "gridit-release":
         _check_release(request, layout)
@@ -164,6 +174,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         guidance_scale=guidance,
         two_passes=facts.guidance == "two-pass" and guidance != 1,
         shift=request.shift or facts.shift_of(layout, cell, num_steps),
+        solver=solver,
+        timesteps=facts.scheduler if solver != "euler" and facts.predicts == "noise" else None,
         wording=wording,
         coding=facts.coding if request.coding == "auto" else request.coding,
         sigma_max=facts.sigma_max,
@@ -173,19 +185,24 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
     )
 
 
-def upscale_factor(upscale: int | str) -> int:
+def upscale_factor(upscale: int | Path) -> int:
     """How many times finished frames are enlarged.
 
     Args:
-        upscale: the factor, or a model that was trained with super_resolution.
+        upscale: the factor, the file of a network, or the folder of a model that was trained with
+            super_resolution.
 
     Raises:
-        CheckpointError: if there is no such model.
-        ConfigError: if it enlarges nothing.
+        CheckpointError: if there is no such model, or its file cannot be used.
+        ConfigError: if it enlarges nothing, or spandrel is not installed.
     """
     if isinstance(upscale, int):
         return upscale
-    facts = load_facts(find_model(upscale), upscale)
+    if is_network_file(upscale):
+        from filmgrid.models.enlarging import factor_of  # reads weights: nothing else here does
+
+        return factor_of(upscale)
+    facts = load_facts(find_model(str(upscale)), str(upscale))
     if facts.super_resolution is None:
         raise ConfigError(
             f"{facts.name} makes frames and enlarges none. Name the folder of a model that was "
@@ -352,6 +369,30 @@ def _check_frames(name: str, there: int, frames: int, task: Task) -> list[str]:
             "a smaller video stride."
         )
     return [] if there == frames else [f"Of the {there} frames of {name}, {frames} are edited."]
+
+
+def _solver(request: GenerateRequest, facts: BackboneFacts, num_steps: int) -> Solver:
+    """How a step is made; refuse what the model was not made for."""
+    if request.sampler in ("auto", "euler", "gridit-release"):
+        return "euler"
+    if facts.predicts != "noise":
+        if request.sampler == "ddim":
+            raise ConfigError(
+                f"ddim visits the timesteps of models that predict noise, and {facts.name} is a "
+                "flow. Use dpm-solver++, or leave the sampler out."
+            )
+        return request.sampler
+    if request.shift is not None:
+        raise ConfigError(
+            f"{request.sampler} visits the timesteps that {facts.name} was trained at, and shift "
+            f"{request.shift:g} would move them. Leave shift out, or use the sampler euler."
+        )
+    if num_steps > MOST_TIMESTEPS:
+        raise ConfigError(
+            f"{request.sampler} visits at most {MOST_TIMESTEPS} timesteps, and {num_steps} steps "
+            "are asked for. Use fewer."
+        )
+    return request.sampler
 
 
 def _check_release(request: GenerateRequest, layout: Layout) -> None:

@@ -36,6 +36,10 @@ class Task(StrEnum):
     """New frames between those of a sequence of any length, which stay."""
 
 
+Solver = Literal["euler", "ddim", "dpm-solver++"]
+"""How to get from one noise level to the next."""
+
+
 class GenerateRequest(Loading):
     """A sequence to generate. What is not said is chosen by the model's own facts."""
 
@@ -79,8 +83,10 @@ class GenerateRequest(Loading):
     """With frames: end where the sequence began, so that it plays without a seam."""
     segment: tuple[str, ...] = ()
     """With frames: FRAME=PROMPT, what the sequence shows from this frame on."""
-    sampler: Literal["auto", "gridit-release"] = "auto"
-    """gridit-release: with frames, the sampler of GriDiT's release with its defects, to compare."""
+    sampler: Literal["auto", Solver, "gridit-release"] = "auto"
+    """auto is euler. ddim: at the timesteps of diffusers' DDIM, for models that predict noise;
+    dpm-solver++: of second order, for any model; gridit-release: with frames, the sampler of
+    GriDiT's release with its defects, to compare."""
     colour_lock: float = Field(default=0.0, ge=0, le=1)
     """With frames: how far the colours of later grids are brought back to those of the first."""
     cell: int | str | None = None
@@ -105,9 +111,10 @@ class GenerateRequest(Loading):
     replacement noises them like the rest; auto is what the model was trained for."""
     coding: Literal["auto", "cells", "grid"] = "auto"
     """How pretrained models code frames to latents: one by one, or all of a grid as one picture."""
-    upscale: int | str = 1
-    """Enlarge the finished frames 2 or 4 times by the shipped network, or by a model that was
-    trained with super_resolution: its folder. Frames that stay are enlarged too."""
+    upscale: int | Path = 1
+    """Enlarge the finished frames, those that stay too: 2 or 4 times by the shipped network; by the
+    network of a .pth or .safetensors file, such as Real-ESRGAN's; or by the folder of a model that
+    was trained with super_resolution."""
     seed: int = Field(default=0, ge=0, lt=2**63)
     """Noise of the sequence; the same seed repeats it."""
     best_of: int = Field(default=1, ge=1, le=1024)
@@ -133,9 +140,9 @@ class GenerateRequest(Loading):
             CellSize.parse(value)
         return value
 
-    @field_validator("upscale")
+    @field_validator("upscale", mode="before")
     @classmethod
-    def _upscale_can_be_done(cls, value: int | str) -> int | str:
+    def _upscale_can_be_done(cls, value: object) -> object:
         return parse_upscale(value)
 
     @field_validator("redraw", "lock")
@@ -206,7 +213,11 @@ class GenerateRequest(Loading):
                 "frames and task out."
             )
         if not self.is_long:
-            for name in ("keep_rows", "spread", "loop", "segment", "sampler", "colour_lock"):
+            if self.sampler == "gridit-release":
+                raise ValueError(
+                    "gridit-release makes sequences of a length of their own. Add frames."
+                )
+            for name in ("keep_rows", "spread", "loop", "segment", "colour_lock"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} belongs to sequences of a length of their own. Add frames."
@@ -391,20 +402,27 @@ def parse_segment(text: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
-def parse_upscale(value: int | str) -> int | str:
-    """How much is enlarged: 1, 2 or 4 times, or by which model.
+def parse_upscale(value: object) -> int | Path:
+    """How much is enlarged: 1, 2 or 4 times, or by what is in a file or a folder.
 
     Raises:
-        ValueError: if it is another number.
+        ValueError: if it is another number, or a file that could hold a program.
     """
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    if isinstance(value, int) and value not in (1, 2, 4):
+    text = str(value)
+    if text in ("1", "2", "4"):
+        return int(text)
+    if text.isdecimal():
         raise ValueError(
-            f"{value} is no factor of the shipped network. Use 1, 2 or 4, or the folder of a "
-            "model that was trained with super_resolution."
+            f"{text} is no factor of the shipped network. Use 2 or 4, a .pth or .safetensors file, "
+            "or the folder of a model that was trained with super_resolution."
         )
-    return value
+    path = Path(text).expanduser()
+    if path.suffix not in ("", ".pth", ".safetensors") and not path.is_dir():
+        raise ValueError(
+            f"{text} is neither 2 nor 4, nor a .pth or .safetensors file, nor the folder of a "
+            "model. (Other files of weights can hold programs.)"
+        )
+    return path
 
 
 class UpscaleRequest(Settings):
@@ -414,9 +432,10 @@ class UpscaleRequest(Settings):
     """Video, animation, folder of frames, grid or picture."""
     out: Path
     """File or folder to write; the name chooses the format."""
-    by: int | str = 2
-    """How much: 2 or 4 times by the shipped network, or by a model that was trained with
-    super_resolution: its folder."""
+    by: int | Path = 2
+    """How much: 2 or 4 times by the shipped network; as much as that of a .pth or .safetensors
+    file does, such as Real-ESRGAN's; or as a model that was trained with super_resolution: its
+    folder."""
     steps: int | None = Field(default=None, ge=1)
     """Sampling steps of such a model; by default its own."""
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -428,9 +447,9 @@ class UpscaleRequest(Settings):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """auto: bf16 where the machine multiplies it in hardware, else fp32."""
 
-    @field_validator("by")
+    @field_validator("by", mode="before")
     @classmethod
-    def _upscale_can_be_done(cls, value: int | str) -> int | str:
+    def _upscale_can_be_done(cls, value: object) -> object:
         return parse_upscale(value)
 
 

@@ -11,10 +11,11 @@ from filmgrid.data.export import check_output, open_writer, save_sequence
 from filmgrid.data.media import iter_frames, probe, read_grid
 from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.grid.spec import CellSize
+from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.planning import upscale_factor
 from filmgrid.request import UpscaleRequest
-from filmgrid.sampling.upscale import Enlarge, load_enlarger
+from filmgrid.sampling.upscale import load_enlarger
 from filmgrid.types import ImageArray
 
 AT_ONCE = 16
@@ -76,7 +77,7 @@ def upscale_clip(
 
 def _larger(
     frames: Iterable[ImageArray],
-    enlarge: Enlarge,
+    enlarge: Enlarger,
     count: int,
     on_frame: Callable[[int, int], None] | None,
 ) -> Iterator[ImageArray]:

@@ -1,4 +1,4 @@
-from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +11,8 @@ from filmgrid.models.families import load_mini, mini_backbone
 from filmgrid.models.mini import GridTransformer
 from filmgrid.process.resampling import resampled
 from filmgrid.sampling.upscale import (
-    Doubling,
     SuperResolution,
     load_enlarger,
-    tile_starts,
-    tile_weight,
 )
 
 CPU, FP32 = torch.device("cpu"), torch.float32
@@ -96,27 +93,15 @@ def test_frames_made_before_stay_as_neighbours_of_the_next():
     assert (enlarge(frames[:3]) == made[:3]).all()
 
 
-@pytest.mark.parametrize(("length", "tile"), [(16, 16), (10, 16), (17, 16), (100, 16), (64, 48)])
-def test_tiles_cover_a_length_and_overlap(length, tile):
-    starts = tile_starts(length, tile)
-    assert starts[0] == 0
-    assert starts[-1] == max(0, length - tile)
-    for one, two in pairwise(starts):
-        assert 0 < two - one <= tile * 0.75 + 1
-    weight = tile_weight(tile, 8)
-    assert weight.min() > 0
-    assert weight.max() == 1
-
-
 def test_what_enlarges_is_found_by_number_or_folder(tmp_path):
     assert load_enlarger(4, CPU, FP32).factor == 4
-    assert isinstance(load_enlarger(2, CPU, FP32), Doubling)
+    assert load_enlarger(2, CPU, FP32)(frames_of()).shape == (3, 16, 24, 3)
     backbone_of().save_pretrained(tmp_path / "larger")
-    assert load_enlarger(str(tmp_path / "larger"), CPU, FP32, num_steps=2).num_steps == 2
+    assert load_enlarger(tmp_path / "larger", CPU, FP32, num_steps=2).num_steps == 2
     with pytest.raises(ConfigError, match=r"makes frames and enlarges none"):
-        load_enlarger("mini", CPU, FP32)
+        load_enlarger(Path("mini"), CPU, FP32)
     with pytest.raises(CheckpointError, match="There is no model"):
-        load_enlarger(str(tmp_path / "nothing"), CPU, FP32)
+        load_enlarger(tmp_path / "nothing", CPU, FP32)
 
 
 def test_mini_is_not_told_of_anything_beside_its_cells():

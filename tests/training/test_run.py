@@ -210,7 +210,7 @@ def test_degraded_sequences_are_shown_worse_but_for_kept_cells_and_lead_to_sharp
     assert ((drawn >= 0.3) & (drawn <= 0.4)).all()
 
     state = start_state(config)
-    sharp = state.code(batch.frames)
+    sharp = state.code(batch.frames, batch.layout)
 
     def knowing(self, noisy, sigma, condition, layout):
         return velocity_from_clean(noisy, sharp, sigma)

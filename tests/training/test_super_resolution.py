@@ -87,9 +87,9 @@ def test_what_is_given_reaches_the_network(tmp_path):
     batch = Batches(config, open_sources(config))[0]
     state.module.head.gate.bias.data.fill_(-30.0)
     # An untrained network paints what it was given: its error is that of bicubic frames.
-    wanted = (state.code(batch.given) - state.code(batch.frames)) / torch.from_numpy(batch.sigma)[
-        ..., None, None, None
-    ].clamp(min=config.loss.sigma_floor)
+    given, true = (state.code(each, batch.layout) for each in (batch.given, batch.frames))
+    level = torch.from_numpy(batch.sigma)[..., None, None, None]
+    wanted = (given - true) / level.clamp(min=config.loss.sigma_floor)
     loss = losses_of(state, batch)[0].item()
     assert loss == pytest.approx(wanted.square().mean().item(), rel=1e-3)
 

@@ -8,6 +8,7 @@ from typing import Self
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
 from filmgrid.models.facts import BackboneFacts
 
@@ -75,6 +76,31 @@ class Backbone(ABC):
                 with its scale as ``guidance``, a number per sequence.
             layout: how the cells stand in their grid.
         """
+
+    def noise(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        condition: Condition,
+        layout: Layout,
+    ) -> Float[Tensor, "b n c2 h w"]:
+        """Predict noise and then, in as many channels, where the variance of a step back lies.
+
+        Of networks whose facts say that they predict noise; IDDPM trains them by it.
+
+        Args:
+            noisy: as for :meth:`velocity`.
+            sigma: noise level of each cell, that of a timestep.
+            condition: from :meth:`encode`.
+            layout: how the cells stand in their grid.
+
+        Raises:
+            ConfigError: if this network predicts no noise.
+        """
+        raise ConfigError(
+            f"{self.facts.name} predicts {self.facts.predicts} and no noise. Train it with the "
+            "objective flow."
+        )
 
     @abstractmethod
     def begin(self) -> None:

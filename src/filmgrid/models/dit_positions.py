@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from filmgrid.errors import CheckpointError, ConfigError
@@ -31,6 +31,11 @@ def place_positions(network: Any, folder: Path) -> None:
         network.pos_embed.pos_embed = table.to(old).reshape(old.shape)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path} is damaged. Import the checkpoint again.") from error
+
+
+def save_positions(network: Any, folder: Path) -> None:
+    """Write a network's table beside its weights."""
+    save_file({"table": network.pos_embed.pos_embed[0].detach().contiguous()}, folder / POSITIONS)
 
 
 def frame_table(width: int, side: int, layout: Layout) -> Float[Tensor, "tokens width"]:

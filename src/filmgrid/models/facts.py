@@ -36,6 +36,13 @@ class BackboneFacts(BaseModel):
     canvas: tuple[int, int] | None = None
     """Height and width in pixels of the only grid that it paints; None where any will do."""
 
+    predicts: Literal["velocity", "noise"] = "velocity"
+    """What it learned: the velocity of a flow, or the noise at the 1000 timesteps of DDPM."""
+
+    scheduler: dict[str, Any] = {}
+    """Settings of diffusers' scheduler of a model that predicts noise, where they are not the
+    defaults: which timesteps few steps visit."""
+
     sigma_max: float = Field(default=1.0, gt=0, le=1)
     """Highest noise level that it was trained at, where sampling starts."""
 

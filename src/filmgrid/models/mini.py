@@ -31,7 +31,7 @@ BYTE_DIM = 24
 SIGMA_FEATURES = 64
 Positions = Literal["frames", "grid"]
 Mixing = Literal["joint", "factorised"]
-Target = Literal["clean", "velocity"]
+Target = Literal["clean", "velocity", "noise"]
 Axis = Literal["all", "space", "time"]
 _GROUPS = {"all": "b (n p) d", "space": "(b n) p d", "time": "(b p) n d"}
 HIDDEN = -1e4
@@ -39,7 +39,7 @@ HIDDEN = -1e4
 
 
 class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
-    """Predicts the clean cells of a grid from noisy ones and a prompt.
+    """Predicts the clean cells of a grid, or their noise, from noisy ones and a prompt.
 
     Args:
         channels: channels of a cell (3 for pixels).
@@ -55,7 +55,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         mixing: attention of all tokens to each other ("joint"), or blocks in turn within frames
             and across them at one place ("factorised"), as video models of stacked frames do.
         predicts: what the last layer paints: clean cells ("clean"), or the velocity that leads to
-            them ("velocity"). Either way the network returns clean cells.
+            them ("velocity"). Either way the network returns clean cells. Or, of cells scaled to
+            unit variance, their noise and in as many channels the variance of a step ("noise").
         copies: whether tokens may copy patches of clean cells.
         detail: blocks after the others, on tokens of half the patch and within frames, that add to
             what is painted; 0 for none.
@@ -86,6 +87,7 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         given_channels: int = 0,
     ) -> None:
         super().__init__()
+        assert predicts != "noise" or not (copies or detail)
         pixels = channels * patch * patch
         self.patch = patch
         self.stem = nn.Linear(pixels + given_channels * patch * patch, dim)
@@ -107,8 +109,8 @@ class GridTransformer(ModelMixin, ConfigMixin, PeftAdapterMixin):
         words: Int[Tensor, "b words bytes"],
         grid_cols: int = 1,
         given: Float[Tensor, "b n g h w"] | None = None,
-    ) -> Float[Tensor, "b n c h w"]:
-        """Estimate the clean cells.
+    ) -> Float[Tensor, "b n c_out h w"]:
+        """Estimate the clean cells, or their noise and variance in twice as many channels.
 
         Args:
             noisy: cells at their noise levels; clean cells have range [-1, 1].
@@ -336,7 +338,7 @@ class PatchHead(nn.Module):
         head_dim: width of the attention.
         pixels: numbers in a patch.
         patch: pixels per token side.
-        predicts: what is painted, clean patches or their velocity.
+        predicts: what is painted, clean patches, their velocity, or their noise and variance.
         copies: whether patches may be copied.
     """
 
@@ -352,7 +354,7 @@ class PatchHead(nn.Module):
         super().__init__()
         self.patch, self.predicts, self.copies = patch, predicts, copies
         self.modulation = zero_linear(dim, 2 * dim)
-        self.paint = zero_linear(dim, pixels)
+        self.paint = zero_linear(dim, (2 if predicts == "noise" else 1) * pixels)
         if copies:
             self.query = nn.Linear(dim, head_dim, bias=False)
             self.key = nn.Linear(dim, head_dim, bias=False)
@@ -383,7 +385,7 @@ class PatchHead(nn.Module):
             painted = painted + details
         if self.predicts == "velocity":
             painted = patches - sigma[:, :, None, None] * painted
-        elif base is not None:
+        if base is not None and self.predicts == "clean":
             painted = painted + base
         if not self.copies:
             return painted

@@ -15,11 +15,12 @@ from filmgrid.models.checkpoints import save_module
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.text import ByteWords
 from filmgrid.process.flow import velocity_from_clean
+from filmgrid.process.gaussian import ddpm
 
 
 @dataclass(frozen=True)
 class MiniBackbone(Backbone):
-    """A :class:`~filmgrid.models.mini.GridTransformer`, which predicts clean cells.
+    """A :class:`~filmgrid.models.mini.GridTransformer`, which predicts clean cells, or noise.
 
     Args:
         facts: what is saved beside its weights.
@@ -59,9 +60,28 @@ class MiniBackbone(Backbone):
 
         What is given beside the noisy cells, if anything is, is ``given`` of the condition.
         """
-        told = condition["words"], layout.cols, condition.get("given")
-        clean = self.module(noisy, sigma, *told)
+        if self.facts.predicts == "noise":
+            level = sigma.clamp(max=ddpm().sigma_max)
+            predicted = self.noise(noisy, level, condition, layout)[:, :, : noisy.shape[2]]
+            return ddpm().velocity_from_noise_prediction(noisy, predicted, level)
+        clean = self._painted(noisy, sigma, condition, layout)
         return velocity_from_clean(noisy, clean.to(noisy.dtype), sigma)
+
+    def noise(
+        self,
+        noisy: Float[Tensor, "b n c h w"],
+        sigma: Float[Tensor, "b n"],
+        condition: Condition,
+        layout: Layout,
+    ) -> Float[Tensor, "b n c2 h w"]:
+        """Predict noise and variance, if the network was made for it."""
+        if self.facts.predicts != "noise":
+            return super().noise(noisy, sigma, condition, layout)
+        x = ddpm().to_vp(noisy, sigma)
+        return self._painted(x, sigma, condition, layout).to(noisy.dtype)
+
+    def _painted(self, x: Tensor, sigma: Tensor, condition: Condition, layout: Layout) -> Tensor:
+        return self.module(x, sigma, condition["words"], layout.cols, condition.get("given"))
 
     def begin(self) -> None:
         """It remembers nothing."""

@@ -25,6 +25,8 @@ FAMILIES = {
 
 LINEAR = {"num_train_timesteps": 1000, "beta_start": 1e-4, "beta_end": 2e-2}
 """Schedule of DDPM and DiT, by the names of diffusers."""
+SPACING = ("timestep_spacing", "steps_offset")
+"""Settings of a scheduler that say which of its timesteps few steps visit."""
 LAYOUT, CELL = "4x4", (256, 256)
 """A grid of one megapixel, the size that these models paint best."""
 PATCH = 2
@@ -125,7 +127,15 @@ def _facts_of_dit(
     known = known_by_hub(name) or Known("", licence, 50, 4.0, "")
     factor = 2 ** (len(vae["block_out_channels"]) - 1)
     side = network["sample_size"] * factor
-    steps, low, high = (scheduler.get(key, default) for key, default in LINEAR.items())
+    process = {**LINEAR, "prediction_type": "epsilon", "beta_schedule": "linear"}
+    process |= {"trained_betas": None, "rescale_betas_zero_snr": False}
+    for key, value in process.items():
+        if scheduler.get(key, value) != value:
+            raise CheckpointError(
+                f"The scheduler of {name} has {key} {scheduler[key]!r}, and DiT is sampled with "
+                f"{value!r}. Use the scheduler that the model was published with."
+            )
+    steps, low, high = LINEAR.values()
     signal = float(np.prod(1 - np.linspace(low, high, steps)))
     alpha, noise = signal**0.5, (1 - signal) ** 0.5
     return BackboneFacts(
@@ -136,6 +146,8 @@ def _facts_of_dit(
         cell=(side, side),
         canvas=(side, side),
         stride=factor * network["patch_size"],
+        predicts="noise",
+        scheduler={key: scheduler[key] for key in SPACING if key in scheduler},
         sigma_max=noise / (alpha + noise),
         has_text=network["num_embeds_ada_norm"] > 1,
         per_cell_sigma=False,

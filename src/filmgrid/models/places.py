@@ -103,6 +103,11 @@ def find_upscaler(name: str = SHIPPED_UPSCALER) -> Path:
     )
 
 
+def is_network_file(place: Path) -> bool:
+    """Whether a place is the file of a network, and not the folder of a model."""
+    return place.suffix in (".pth", ".safetensors") and not place.is_dir()
+
+
 def newest_checkpoint(run: Path) -> Path | None:
     """Newest whole checkpoint of a training run, if there is one."""
     steps = sorted((run / "checkpoints").glob("step-[0-9]*"))

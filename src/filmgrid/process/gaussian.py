@@ -9,6 +9,8 @@ serves both kinds. An Euler step on the velocities below is a DDIM step with eta
 sigma, and how far the model was trained.
 """
 
+from functools import cache
+
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
@@ -58,6 +60,11 @@ class VariancePreserving:
         return cls.from_betas(
             torch.linspace(beta_start, beta_end, num_timesteps, dtype=torch.float64)
         )
+
+    @property
+    def signal(self) -> Float64[Tensor, " num_timesteps"]:
+        """``alpha**2`` of each timestep: ``alphas_cumprod`` of diffusers."""
+        return ((1 - self.sigmas) / torch.hypot(1 - self.sigmas, self.sigmas)) ** 2
 
     @property
     def num_timesteps(self) -> int:
@@ -177,6 +184,12 @@ class VariancePreserving:
         above = torch.searchsorted(table, level.contiguous()).clamp(1, self.num_timesteps - 1)
         low, high = table[above - 1], table[above]
         return above - 1, ((level - low) / (high - low)).clamp(0, 1)
+
+
+@cache
+def ddpm() -> VariancePreserving:
+    """The process of DDPM, DiT and GriDiT."""
+    return VariancePreserving.linear()
 
 
 def _norm(level: Float[Tensor, "b n 1 1 1"]) -> Float[Tensor, "b n 1 1 1"]:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from filmgrid.errors import ShapeError
 from filmgrid.grid.reference import Reference
-from filmgrid.process.flow import add_noise, clean_from, euler_step
+from filmgrid.process.flow import add_noise, clean_from
+from filmgrid.request import Solver
+from filmgrid.sampling.solvers import mover
 
 VelocityOf = Callable[
     [Float[Tensor, "b n c h w"], Float[Tensor, "b n"]], Float[Tensor, "b n c h w"]
@@ -43,8 +45,9 @@ def sample(
     sigmas: Float[Tensor, " num_sigmas"],
     reference: Reference | None = None,
     per_cell_sigma: bool = False,
+    solver: Solver = "euler",
 ) -> Iterator[SampleState]:
-    """Walk from noise to clean cells by Euler steps, holding what the reference keeps.
+    """Walk from noise to clean cells, holding what the reference keeps.
 
     Start: ``(1 - sigma) * reference + sigma * noise`` at the first sigma. After every step the
     kept part is set to the reference at the level it belongs to, always with the same noise:
@@ -62,6 +65,7 @@ def sample(
         reference: what is known; without one everything is made from noise.
         per_cell_sigma: whole kept cells enter clean, with a sigma of 0 of their own. For
             backbones trained so; others have kept cells noised like the rest.
+        solver: how a step is made.
 
     Raises:
         ShapeError: if reference and noise differ in shape.
@@ -87,11 +91,11 @@ def sample(
 
     known = torch.zeros_like(noise) if reference is None else reference.cells
     noisy = hold(add_noise(known, noise, levels(sigmas[0])), sigmas[0])
-    num_steps = len(sigmas) - 1
+    num_steps, move = len(sigmas) - 1, mover(solver, sigmas)
     yield SampleState(0, num_steps, float(sigmas[0]), noisy, known)
     for step, (sigma, next_sigma) in enumerate(pairwise(sigmas), start=1):
         velocity = velocity_of(noisy, levels(sigma))
         clean = hold(clean_from(noisy, velocity, levels(sigma)), next_sigma * 0)
-        moved = euler_step(noisy, velocity, levels(sigma), levels(next_sigma))
+        moved = move(noisy, velocity, levels(sigma), levels(next_sigma))
         noisy = hold(moved, next_sigma)
         yield SampleState(step, num_steps, float(next_sigma), noisy, clean)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from filmgrid.grid.windows import RELEASE_STEPS
 from filmgrid.process.flow import clean_from
-from filmgrid.process.gaussian import VariancePreserving
+from filmgrid.process.gaussian import ddpm
 from filmgrid.sampling.loop import SampleState, VelocityOf
 
 
@@ -65,10 +65,10 @@ def ancestral(
         defects: which of the release's are on; all by default.
     """
     defects = defects or Defects()
-    process = VariancePreserving.linear()
+    process = ddpm()
     times = respaced_timesteps(num_steps)
     sigmas = process.sigma_of(times)
-    signal = ((1 - sigmas) / torch.hypot(1 - sigmas, sigmas)) ** 2  # alphas_cumprod
+    signal = process.signal[times]
 
     def fresh() -> Tensor:
         drawn = torch.randn(noise.shape, generator=generator)

@@ -21,7 +21,22 @@ def plan_sigmas(
     Raises:
         ConfigError: if a number is out of range.
     """
-    sigmas = shift_sigmas(linear_sigmas(num_steps), shift)
-    if start_sigma == 1:
+    return begin_at(shift_sigmas(linear_sigmas(num_steps), shift), start_sigma, respaced=respaced)
+
+
+def begin_at(
+    sigmas: Float64[Tensor, " num_sigmas"], start_sigma: float, *, respaced: bool = False
+) -> Float64[Tensor, " num_left"]:
+    """A schedule from ``start_sigma`` to 0; the whole of it if it does not begin higher.
+
+    Args:
+        sigmas: a schedule.
+        start_sigma: true noise level in [0, 1].
+        respaced: as in :func:`plan_sigmas`.
+
+    Raises:
+        ConfigError: if a number is out of range.
+    """
+    if start_sigma == float(sigmas[0]):
         return sigmas
     return respace(sigmas, start_sigma) if respaced else truncate(sigmas, start_sigma)

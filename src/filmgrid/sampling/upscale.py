@@ -1,9 +1,9 @@
 """Finished frames, larger: by a network that doubles them, or by super-resolution from noise."""
 
-import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from filmgrid.errors import ConfigError
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import Layout
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import enlarged, frames_of, pixels_of
-from filmgrid.models.families import load_mini, load_upscaler
-from filmgrid.models.places import SHIPPED_UPSCALER
-from filmgrid.models.upscaler import Upscaler
+from filmgrid.models.codec import frames_of, pixels_of
+from filmgrid.models.enlarging import Enlarger, FileEnlarger, ShippedEnlarger
+from filmgrid.models.families import load_mini
+from filmgrid.models.places import is_network_file
+from filmgrid.models.tiles import fading, tile_starts
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.resampling import resampled
 from filmgrid.sampling.guidance import guided
@@ -26,25 +27,22 @@ from filmgrid.sampling.loop import VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.types import FrameArray
 
-Enlarge = Callable[[FrameArray], FrameArray]
-"""Frames of a sequence, ``n h w 3`` in 8 bits, to larger ones."""
-
 OVERLAP = 0.25
 """Share of a tile that it has in common with the next."""
 
 
 def load_enlarger(
-    upscale: int | str,
+    upscale: int | Path,
     device: torch.device,
     dtype: torch.dtype,
     seed: int = 0,
     num_steps: int | None = None,
-) -> Enlarge:
-    """What makes frames larger.
+) -> Enlarger:
+    """What makes frames larger, as a request asks for.
 
     Args:
-        upscale: a power of 2, for the shipped network that doubles frames; or the folder of a
-            training of super-resolution.
+        upscale: a power of 2, for the shipped network that doubles frames; the file of another
+            network; or the folder of a training of super-resolution.
         device: where it will run.
         dtype: of the matrix products of super-resolution.
         seed: of its noise.
@@ -52,30 +50,16 @@ def load_enlarger(
 
     Raises:
         CheckpointError: if there is no such model or its files do not fit together.
-        ConfigError: if the model makes frames instead of enlarging them.
+        ConfigError: if the model makes frames instead of enlarging them, or spandrel is not
+            installed.
     """
-    if isinstance(upscale, str):
-        backbone = load_mini(upscale)
-        backbone.module.to(device).requires_grad_(False)
-        return SuperResolution(backbone, device, dtype, seed=seed, num_steps=num_steps)
-    return Doubling(load_upscaler(SHIPPED_UPSCALER, device), upscale)
-
-
-@dataclass(frozen=True)
-class Doubling:
-    """The network that doubles single frames, again and again.
-
-    Args:
-        network: what doubles them.
-        factor: a power of 2.
-    """
-
-    network: Upscaler
-    factor: int
-
-    def __call__(self, frames: FrameArray) -> FrameArray:
-        """Enlarge frames."""
-        return enlarged(self.network, frames, self.factor)
+    if isinstance(upscale, int):
+        return ShippedEnlarger(upscale, device)
+    if is_network_file(upscale):
+        return FileEnlarger(upscale, device)
+    backbone = load_mini(str(upscale))
+    backbone.module.to(device).requires_grad_(False)
+    return SuperResolution(backbone, device, dtype, seed=seed, num_steps=num_steps)
 
 
 class SuperResolution:
@@ -182,16 +166,20 @@ class SuperResolution:
         """Velocity of whole frames, from tiles of the size that the network knows."""
         facts, sides = self.backbone.facts, given.shape[-2:]
         tile = [min(side, trained) for side, trained in zip(sides, facts.cell, strict=True)]
-        starts = (tile_starts(side, most) for side, most in zip(sides, tile, strict=True))
-        tiles = [np.s_[..., y : y + tile[0], x : x + tile[1]] for y, x in product(*starts)]
-        calls = [self._call(given[here]) for here in tiles]
+        overlap = [int(OVERLAP * side) for side in tile]
+        starts = map(tile_starts, sides, tile, overlap)
+        tiles: list[tuple[Any, VelocityOf, Tensor]] = []
+        for y, x in product(*starts):
+            here = np.s_[..., y : y + tile[0], x : x + tile[1]]
+            rows = fading(y, y + tile[0], sides[0], blend=max(1, overlap[0]))
+            cols = fading(x, x + tile[1], sides[1], blend=max(1, overlap[1]))
+            tiles.append((here, self._call(given[here]), (rows[:, None] * cols).to(self.device)))
         if len(tiles) == 1:
-            return calls[0]
-        weight = tile_weight(*tile).to(self.device)
+            return tiles[0][1]
 
         def velocity(noisy: Tensor, sigma: Tensor) -> Tensor:
             total, shares = torch.zeros_like(noisy), noisy.new_zeros(sides)
-            for here, call in zip(tiles, calls, strict=True):
+            for here, call, weight in tiles:
                 total[here] += weight * call(noisy[here], sigma)
                 shares[here] += weight
             return total / shares
@@ -202,23 +190,6 @@ class SuperResolution:
         words = self.backbone.encode([""] * len(given))
         condition = {**words, "given": given}
         return guided(self.backbone, condition, Layout(1, given.shape[1]), dtype=self.dtype)
-
-
-def tile_starts(length: int, tile: int) -> list[int]:
-    """Where tiles begin that cover a length, with at least ``OVERLAP`` in common."""
-    if length <= tile:
-        return [0]
-    count = math.ceil((length - tile) / (tile * (1 - OVERLAP))) + 1
-    return [round(place * (length - tile) / (count - 1)) for place in range(count)]
-
-
-def tile_weight(height: int, width: int) -> Float[Tensor, "h w"]:
-    """How much a tile counts at each pixel: less towards its border, never nothing."""
-    ramps: list[Tensor] = []
-    for side in (height, width):
-        near = torch.minimum(torch.arange(side) + 0.5, side - torch.arange(side) - 0.5)
-        ramps.append((near / (OVERLAP * side)).clamp(max=1))
-    return ramps[0][:, None] * ramps[1]
 
 
 def whole_tokens(frames: Float[Tensor, "n c h w"], stride: int) -> Float[Tensor, "n c y x"]:

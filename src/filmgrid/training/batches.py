@@ -23,6 +23,7 @@ from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.facts import BackboneFacts
+from filmgrid.process.gaussian import ddpm
 from filmgrid.process.resolution import layout_shift
 from filmgrid.training.config import (
     Data,
@@ -174,10 +175,14 @@ class Batches:
         else:
             shift = self.facts.shift_of(layout, config.cell_size, config.num_steps)
         quantile = (place + rng.uniform(1e-3, 1 - 1e-3)) / count
+        if config.objective == "iddpm":
+            level = float(ddpm().sigmas[int(quantile * ddpm().num_timesteps)])
+        else:
+            level = sigma_at(config.noise, quantile, shift)
         given = None
         if config.super_resolution is not None:
             frames, given = small_and_large(frames, config.super_resolution, config.cell, rng)
-        return _Drawn(frames, caption, keep, sigma_at(config.noise, quantile, shift), given)
+        return _Drawn(frames, caption, keep, level, given)
 
 
 def small_and_large(
@@ -206,6 +211,8 @@ def check_sources(config: TrainConfig, sources: list[ExampleSource], backbone: B
             continue
         for entry in source.sequences.entries:
             source.check_length(entry, max(layout.num_cells for layout in layouts))
+        if config.caption_dropout == 1:  # none is ever read
+            continue
         captions = {entry.caption: entry for entry in source.sequences.entries if entry.caption}
         for caption, entry in captions.items():
             try:

@@ -170,7 +170,8 @@ class CachedLatents:
 def fill_caches(state: TrainState, sources: Sequence[ExampleSource]) -> None:
     """Encode all prompts and frames of a run on a pretrained pipeline, and let go of its encoders.
 
-    Nothing is cached of a grid transformer, nor of data that never ends. Frames that augmentation
+    Nothing is cached of a grid transformer, nor of a model that codes whole grids, nor of data
+    that never ends. Frames that augmentation
     changes are coded when they come.
 
     Args:
@@ -180,6 +181,8 @@ def fill_caches(state: TrainState, sources: Sequence[ExampleSource]) -> None:
     config, backbone = state.config, state.plain
     folders = [source for source in sources if isinstance(source, FolderExamples)]
     if not isinstance(backbone, PretrainedBackbone) or not config.caching:
+        return
+    if backbone.facts.coding == "grid":
         return
     if len(folders) < len(sources):
         return

@@ -57,20 +57,24 @@ def write_card(config: TrainConfig, facts: BackboneFacts, folder: Path) -> None:
     of_pipeline = facts.is_pretrained
     told = facts.training["progress"]
     settings = config.model_dump(mode="json", exclude={"out"}, exclude_defaults=True)
-    use = f"--model {config.start_from} --lora {place}" if of_pipeline else f"--model {place}"
-    rank = config.lora.rank if config.lora else 0
+    of_lora = of_pipeline and config.lora is not None
+    use = f"--model {config.start_from} --lora {place}" if of_lora else f"--model {place}"
+    if config.lora is not None and of_pipeline:
+        what = f"A LoRA of rank {config.lora.rank} on {facts.name}. {facts.licence_sentence}"
+    elif of_pipeline:
+        what = f"{facts.name}, trained on with all its weights. {facts.licence_sentence}"
+    else:
+        what = "A grid transformer of filmgrid, trained from scratch or from another one."
     text = CARD.format(
         head=_head(config, facts).to_yaml(),
         name=config.name,
-        what=f"A LoRA of rank {rank} on {facts.name}. {facts.licence_sentence}"
-        if of_pipeline
-        else "A grid transformer of filmgrid, trained from scratch or from another one.",
+        what=what,
         layouts=", ".join(facts.trained_layouts),
         layout=facts.layout,
         cell=facts.default_cell,
         wording="the content alone" if facts.wording == "none" else f"filmgrid's {facts.wording}",
         use=use,
-        diffusers=IN_DIFFUSERS.format(place=place) if of_pipeline else "",
+        diffusers=IN_DIFFUSERS.format(place=place) if of_lora else "",
         step=told["step"],
         seconds=told["seconds"] / 3600,
         settings=yaml.safe_dump(settings, sort_keys=False),
@@ -113,7 +117,7 @@ def _head(config: TrainConfig, facts: BackboneFacts) -> ModelCardData:
     tags = ["filmgrid", "image-sequence"]
     base = None
     if facts.is_pretrained:
-        tags += ["lora", "diffusers"]
+        tags += ["lora", "diffusers"] if config.lora else ["diffusers"]
         base = hub_id_of(config.start_from or "")
     known = facts.licence if facts.is_pretrained else config.licence
     return ModelCardData(

@@ -74,8 +74,8 @@ class ModelConfig(Settings):
     mixing: Literal["joint", "factorised"] = "joint"
     """joint: all tokens of a grid attend to each other; factorised: blocks within frames and
     across frames in turn, as in video models of stacked frames."""
-    predicts: Literal["clean", "velocity"] = "clean"
-    """What the last layer paints."""
+    predicts: Literal["clean", "velocity", "noise"] = "clean"
+    """What the last layer paints; noise, with its variance, for the objective iddpm."""
     copies: bool = True
     """Whether patches of known frames may be copied."""
     detail: int = Field(default=0, ge=0)
@@ -95,6 +95,11 @@ class ModelConfig(Settings):
             raise ValueError(
                 f"With detail blocks, patch ({self.patch}) must be even and detail_dim "
                 f"({self.detail_dim}) a multiple of head_dim ({self.head_dim})."
+            )
+        if self.predicts == "noise" and (self.copies or self.detail):
+            raise ValueError(
+                f"{'detail' if self.detail else 'copies'} paints clean patches, and this model "
+                "predicts noise. Set copies false and detail 0."
             )
         return self
 
@@ -307,6 +312,10 @@ class TrainConfig(Settings):
     """Train what enlarges frames, instead of what makes them; cells are then the large frames, or
     crops of them. A layout of one cell enlarges each frame on its own; one of more, each frame
     beside its neighbours."""
+    objective: Literal["flow", "iddpm"] = "flow"
+    """flow: velocity at noise levels that noise says; iddpm: noise and its variance at the 1000
+    timesteps of DDPM, all alike, which DiT and GriDiT were trained with. Fine-tunes their
+    checkpoints, all weights; a grid transformer needs model.predicts noise for it."""
     loss: LossConfig = LossConfig()
     """What is minimised."""
     noise: NoiseConfig = NoiseConfig()
@@ -375,6 +384,24 @@ class TrainConfig(Settings):
     @model_validator(mode="after")
     def _cells_hold_whole_tokens(self) -> Self:
         check_stride(self.cell_size, self.model.patch)
+        return self
+
+    @model_validator(mode="after")
+    def _the_objective_has_its_levels(self) -> Self:
+        if self.objective == "flow" and self.model.predicts == "noise":
+            raise ValueError(
+                "model.predicts noise is trained by the objective iddpm, and this one is flow. "
+                "Set objective iddpm, or predict clean."
+            )
+        if self.objective == "iddpm":
+            fields = type(self).model_fields
+            names = ("noise", "degrade")
+            other = [name for name in names if getattr(self, name) != fields[name].default]
+            if other:
+                raise ValueError(
+                    f"The objective iddpm draws all timesteps alike, and {other[0]} sets other "
+                    f"levels. Leave {other[0]} out, or use the objective flow."
+                )
         return self
 
     @model_validator(mode="after")

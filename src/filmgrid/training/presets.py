@@ -5,13 +5,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from filmgrid.grid.prompts import Wording
 from filmgrid.training.config import (
     AnyConfig,
     CurriculumConfig,
     FolderData,
     LayoutShare,
+    LossConfig,
     ModelConfig,
     NoiseConfig,
+    OptimConfig,
     TrainConfig,
     UpscalerConfig,
     WorldData,
@@ -209,22 +212,84 @@ def sequence(size: str) -> TrainConfig:
     Cells of 64 px in 4x4 grids, half of them with known frames, so that what is learned can be
     continued to any length.
     """
-    dim, depth = SIZES[size]
     return TrainConfig(
-        out=Path(f"runs/sequence-{size}"),
-        name=f"sequence-{size}",
-        data=(FolderData(folder=Path("data/sequences")),),
-        layouts=(LayoutShare(layout="4x4"),),
-        model=ModelConfig(dim=dim, depth=depth, head_dim=64),
-        cell=64,
+        **_of_size(f"sequence-{size}", size),
         batch=32,
         steps=100_000,
         keep_probability=0.5,
         noise=NoiseConfig(mean=1.6, std=1.8),
         ema=0.9995,
+    )
+
+
+def _of_size(name: str, size: str, **model: Any) -> dict[str, Any]:
+    """What trainings from scratch on a dataset in ``data/sequences`` share."""
+    dim, depth = SIZES[size]
+    return {
+        "out": Path("runs") / name,
+        "name": name,
+        "data": (FolderData(folder=Path("data/sequences")),),
+        "layouts": (LayoutShare(layout="4x4"),),
+        "model": ModelConfig(dim=dim, depth=depth, head_dim=64, **model),
+        "cell": 64,
+        "save_every": 1000,
+        "validate_every": 5000,
+    }
+
+
+def iddpm(size: str) -> TrainConfig:
+    """A grid transformer from scratch with the objective and optimiser of GriDiT's release.
+
+    To compare with ``sequence``: it has the same size, data and number of steps.
+    """
+    return TrainConfig(
+        **_of_size(f"iddpm-{size}", size, predicts="noise", copies=False), **_RELEASE, batch=32
+    )
+
+
+def gridit() -> TrainConfig:
+    """GriDiT's first stage: all weights of DiT-XL/2, trained on into 4x4 grids of 128 px cells.
+
+    As its release does it, but for the flip of whole grids, and with warm-up and average counted
+    in optimiser steps (6,000 and 10,000 of its backward passes are 375 and 625 of them). It gives
+    no number of steps; its 1,400 epochs depend on the data.
+    """
+    return TrainConfig(
+        out=Path("runs/gridit"),
+        name="gridit",
+        start_from="dit-xl-2-512",
+        data=(FolderData(folder=Path("data/sequences")),),
+        layouts=(LayoutShare(layout="4x4"),),
+        cell=128,
+        caption_dropout=1.0,
+        wording=Wording.NONE,
+        batch=2,
+        accumulation=16,
+        num_steps=50,
         save_every=1000,
         validate_every=5000,
+        **_RELEASE,
     )
+
+
+_RELEASE: dict[str, Any] = {
+    "objective": "iddpm",
+    "loss": LossConfig(temporal="none"),
+    "keep_probability": 0.0,
+    "steps": 100_000,
+    "ema": 0.9984,
+    "shift": 3.0,
+    "optim": OptimConfig(
+        matrices="adamw",
+        adamw_lr=1e-4,
+        adamw_betas=(0.9, 0.999),
+        weight_decay=0.0,
+        warmup_steps=375,
+        decay=0.0,
+        clip_norm=1e6,
+    ),
+}
+"""How GriDiT's release trains; nothing clips its gradients."""
 
 
 def grid_video(rank: int) -> CurriculumConfig:
@@ -291,6 +356,8 @@ PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "tiny": tiny,
     "upscaler": upscaler,
     **{f"sequence-{size}": partial(sequence, size) for size in SIZES},
+    **{f"iddpm-{size}": partial(iddpm, size) for size in SIZES},
+    "gridit": gridit,
     "grid-video-r16": partial(grid_video, 16),
     "grid-video-r256": partial(grid_video, 256),
     "grid-multi-view-r16": partial(grid_multi_view, 16),

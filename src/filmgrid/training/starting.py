@@ -10,16 +10,18 @@ import torch.nn.functional as F
 from filmgrid.data.provenance import current_versions
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.grid.prompts import Wording
-from filmgrid.grid.spec import check_stride
+from filmgrid.grid.spec import CellSize, Layout, check_stride
 from filmgrid.loading import Loading
 from filmgrid.models.adapters import add_lora, load_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.codec import Codec, PixelCodec
+from filmgrid.models.dit import make_trainable
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.families import load_mini, load_pipeline, mini_backbone
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import find_model, load_facts, newest_checkpoint
 from filmgrid.models.upscaler import FACTOR
+from filmgrid.process.gaussian import ddpm
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import LAYERS
 
@@ -81,6 +83,7 @@ def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
     """What the grid transformer of a run states about itself."""
     factor = 1 if config.upscaler is None else FACTOR
     asked = config.super_resolution
+    of_noise = config.objective == "iddpm"
     return BackboneFacts(
         family="mini",
         name=config.name,
@@ -93,6 +96,9 @@ def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
         has_text=has_text and config.caption_dropout < 1,
         per_cell_sigma=config.keep_probability > 0,
         wording=_wording(config),
+        predicts="noise" if of_noise else "velocity",
+        scheduler={"timestep_spacing": "trailing"} if of_noise else {},
+        sigma_max=ddpm().sigma_max if of_noise else 1.0,
         num_steps=config.num_steps,
         guidance_scale=config.guidance_scale,
         shift=config.shift,
@@ -125,12 +131,16 @@ def _start_pretrained(
     device: torch.device,
 ) -> Start:
     _check_pretrained(config, facts)
+    if config.lora is None:
+        dtype = torch.float32  # all weights train
     loading = Loading(quantize=config.quantize)
     backbone, codec = load_pipeline(folder, facts, dtype, device, loading)
     network: Any = backbone.module
     if config.gradient_checkpointing:
         network.enable_gradient_checkpointing()
-    assert config.lora is not None
+    if config.lora is None:
+        make_trainable(network)
+        return Start(_told(backbone, config), codec)
     add_lora(network, config.lora.rank, config.lora.alpha, dora=config.lora.dora)
     if config.lora.start_from is not None and newest_checkpoint(config.out) is None:
         load_lora(backbone.pipeline, config.lora.start_from)
@@ -166,7 +176,10 @@ def _check_pretrained(config: TrainConfig, facts: BackboneFacts) -> None:
     Raises:
         ConfigError: naming the setting.
     """
-    if config.lora is None:
+    _check_objective(config, facts)
+    if facts.predicts == "noise":
+        _check_of_noise(config, facts)
+    elif config.lora is None:
         raise ConfigError(
             f"{facts.name} is a pretrained pipeline, and only LoRAs of it are trained. Set lora, "
             "for example with rank 16."
@@ -183,8 +196,50 @@ def _check_pretrained(config: TrainConfig, facts: BackboneFacts) -> None:
     check_stride(config.cell_size, facts.stride)
 
 
+def _check_objective(config: TrainConfig, facts: BackboneFacts) -> None:
+    wanted = "iddpm" if facts.predicts == "noise" else "flow"
+    if config.objective != wanted:
+        raise ConfigError(
+            f"{facts.name} predicts {facts.predicts} and is trained by the objective {wanted}, not "
+            f"by {config.objective}. Set objective {wanted}."
+        )
+
+
+def _check_of_noise(config: TrainConfig, facts: BackboneFacts) -> None:
+    """Refuse what DiT and GriDiT cannot be trained with: all their weights are, at one size."""
+    if config.lora is not None or config.quantize != "none":
+        name = "quantize" if config.lora is None else "lora"
+        raise ConfigError(
+            f"{facts.name} is trained with all its weights, since diffusers reads no LoRA of it. "
+            f"Leave {name} out."
+        )
+    for share in config.layouts:
+        layout = Layout.parse(share.layout)
+        size = layout.grid_size(config.cell_size)
+        if facts.canvas is not None and tuple(size) != facts.canvas:
+            raise ConfigError(
+                f"{facts.name} paints grids of {CellSize(*facts.canvas)} px alone, and {layout} "
+                f"cells of {config.cell} px make one of {size}. Set cell to "
+                f"{facts.canvas[0] // layout.rows} for this layout."
+            )
+    if not facts.has_text and config.caption_dropout < 1:
+        raise ConfigError(
+            f"{facts.name} has no classes and reads no captions. Set caption_dropout to 1."
+        )
+    if facts.has_text and config.wording != Wording.NONE:
+        raise ConfigError(
+            f"Captions for {facts.name} are names or numbers of classes alone, and wording is "
+            f"{config.wording}. Set wording to none."
+        )
+
+
 def _given_module(config: TrainConfig) -> GridTransformer:
     """Those of the model that the run starts from, or fresh ones from its seed."""
+    if config.objective == "iddpm" and config.model.predicts != "noise":
+        raise ConfigError(
+            f"The objective iddpm teaches noise, and this grid transformer predicts "
+            f"{config.model.predicts}. Set model.predicts to noise and model.copies to false."
+        )
     beside = 0 if config.super_resolution is None else CHANNELS
     fresh = GridTransformer(**config.model.model_dump(), given_channels=beside)
     if config.start_from is None or newest_checkpoint(config.out):

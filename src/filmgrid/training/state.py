@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -31,10 +31,11 @@ from torch import Tensor, nn
 
 from filmgrid.data.files import atomic_folder
 from filmgrid.errors import CheckpointError, ConfigError, MediaError
+from filmgrid.grid.spec import Layout
 from filmgrid.models.adapters import save_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
-from filmgrid.models.codec import Codec, pixels_of
+from filmgrid.models.codec import Codec, WholeGrid, pixels_of
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.pretrained import PretrainedBackbone
@@ -88,12 +89,16 @@ class TrainState:
     progress: Progress
     latents: Any = None
 
-    def code(self, frames: FrameArray) -> Tensor:
+    def codec_of(self, layout: Layout) -> Codec:
+        """The codec, of single cells or of whole grids, as the network was made for."""
+        return WholeGrid(self.codec, layout) if self.plain.facts.coding == "grid" else self.codec
+
+    def code(self, frames: FrameArray, layout: Layout) -> Tensor:
         """Frames ``b n h w c`` as the network sees them, ``b n d y x``, on its device."""
         device = self.accelerator.device
         if self.latents is not None:
             return self.latents.of(frames, device)
-        return self.codec.encode(pixels_of(frames, device))
+        return self.codec_of(layout).encode(pixels_of(frames, device))
 
     @property
     def weights(self) -> dict[str, nn.Parameter]:
@@ -123,7 +128,7 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
     prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
     running: nn.Module = prepared
     can = config.compile and can_compile(accelerator.device)
-    if can and (pretrained or accelerator.device.type == "cuda"):
+    if can and module._repeated_blocks and (pretrained or accelerator.device.type == "cuda"):
         module.compile_repeated_blocks(dynamic=True)  # once for all layouts
     elif can:
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
@@ -250,11 +255,14 @@ def resume(state: TrainState) -> bool:
 
 
 def _save_model(state: TrainState, backbone: Backbone, folder: Path) -> None:
-    """Write a grid transformer whole, with its low-rank changes merged; of a pipeline the LoRA."""
+    """Write a network whole, with its low-rank changes merged; of a pipeline's LoRA that alone."""
     told = {**backbone.facts.training, "progress": state.progress.model_dump()}
     facts = backbone.facts.model_copy(update={"training": told})
     if isinstance(backbone, PretrainedBackbone):
-        save_lora(backbone.pipeline, facts, folder)
+        if state.config.lora is None:
+            replace(backbone, facts=facts).save_pretrained(folder)
+        else:
+            save_lora(backbone.pipeline, facts, folder)
     else:
         save_module(merge_lora(backbone.module), facts, folder)
     write_card(state.config, facts, folder)

@@ -8,6 +8,7 @@ import torch
 
 from filmgrid.process.flow import add_noise, velocity_from_clean, velocity_of
 from filmgrid.training.batches import Batch
+from filmgrid.training.iddpm import bound, hybrid_loss
 from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
 from filmgrid.training.optim import learning_rate_factor
 from filmgrid.training.state import TrainState
@@ -80,11 +81,11 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     """Base and temporal loss of a batch."""
     device, facts = state.accelerator.device, state.backbone.facts
     with torch.no_grad():
-        clean = state.code(batch.frames)
-        shown = clean if batch.shown is None else state.code(batch.shown)
+        clean = state.code(batch.frames, batch.layout)
+        shown = clean if batch.shown is None else state.code(batch.shown, batch.layout)
         condition = state.backbone.encode(batch.prompts)
         if batch.given is not None:
-            condition = {**condition, "given": state.code(batch.given)}
+            condition = {**condition, "given": state.code(batch.given, batch.layout)}
     if facts.guidance == "embedded":
         told = torch.full((len(clean),), state.config.embedded_guidance, device=device)
         condition = {**condition, "guidance": told}
@@ -94,14 +95,24 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     sigma = torch.from_numpy(batch.sigma).to(device)
     keep = torch.from_numpy(batch.keep).to(device)
     noisy = add_noise(shown, noise, sigma)
-    with torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32):
+    wrap = state.config.loss.temporal != "grid-release"
+    autocast = torch.autocast(device.type, state.dtype, enabled=state.dtype != torch.float32)
+    if state.config.objective == "iddpm":
+        with autocast:
+            said = state.backbone.noise(noisy, sigma, condition, batch.layout)
+        predicted, share = said.float().chunk(2, dim=2)
+        residual = residual_of(predicted, noise, sigma, keep)
+        base = hybrid_loss(
+            base_loss(residual, keep), bound(noisy, clean, predicted, share, sigma), keep
+        )
+        return base, temporal_loss(residual, keep, batch.layout, wrap)
+    with autocast:
         velocity = state.backbone.velocity(noisy, sigma, condition, batch.layout)
     # What was noised may be a degraded sequence; the way leads to the sharp one all the same.
     mended = batch.shown is not None
     target = velocity_from_clean(noisy, clean, sigma) if mended else velocity_of(clean, noise)
     floor = 0.0 if facts.is_pretrained else state.config.loss.sigma_floor
     residual = residual_of(velocity, target, sigma, keep, floor)
-    wrap = state.config.loss.temporal != "grid-release"
     return base_loss(residual, keep), temporal_loss(residual, keep, batch.layout, wrap)
 
 

@@ -69,11 +69,12 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
     real = np.stack([frames for frames, _ in examples])
     captions = [caption for _, caption in examples]
     prompts = list(config.validation_prompts) or captions
-    first = state.codec.encode(pixels_of(real[:, :1], state.accelerator.device))[:, 0]
+    first = from_image(pixels_of(real[:, 0], state.accelerator.device), layout)
+    known = Reference(state.codec_of(layout).encode(first.cells), first.keep)
     rows = {
         "data": real,
         "from the prompt": _sample(state, prompts, layout, None),
-        "first frame kept": _sample(state, captions, layout, from_image(first, layout)),
+        "first frame kept": _sample(state, captions, layout, known),
     }
     grids = [
         np.concatenate([pack_image(frames, layout) for frames in sequences], axis=1)
@@ -145,10 +146,13 @@ def _sample_with(
     layout: Layout,
     reference: Reference | None,
 ) -> FrameArray:
-    config, facts, codec = state.config, backbone.facts, state.codec
+    config, facts, codec = state.config, backbone.facts, state.codec_of(layout)
     device = state.accelerator.device
+    told = facts.has_text and config.caption_dropout < 1
     prompts = [
-        describe_layout(caption, layout, wording_for(layout, facts.wording)) if caption else ""
+        describe_layout(caption, layout, wording_for(layout, facts.wording))
+        if caption and told
+        else ""
         for caption in captions
     ]
     condition, null = encode_both(backbone, prompts, [""] * len(prompts))
@@ -160,9 +164,8 @@ def _sample_with(
     shift = facts.shift_of(layout, config.cell_size, config.num_steps)
     latents = noise
     backbone.begin()
-    for reached in sample(
-        velocity_of, noise, plan_sigmas(config.num_steps, shift), reference, facts.per_cell_sigma
-    ):
+    sigmas = plan_sigmas(config.num_steps, shift, facts.sigma_max)
+    for reached in sample(velocity_of, noise, sigmas, reference, facts.per_cell_sigma):
         latents = reached.noisy
     return frames_of(codec.decode(latents))
 
