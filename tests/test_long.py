@@ -134,9 +134,9 @@ def test_frames_are_made_between_those_of_a_clip_of_any_length(generator, clip, 
 def test_a_window_knows_the_frames_before_it_and_a_loop_those_at_its_end(generator, monkeypatch):
     seen, walk = [], Generator.walk
 
-    def watch(self, plan, sigmas, seeds, reference):
+    def watch(self, plan, sigmas, seeds, reference, *rest):
         seen.append((seeds[0], reference))
-        yield from walk(self, plan, sigmas, seeds, reference)
+        return (yield from walk(self, plan, sigmas, seeds, reference, *rest))
 
     monkeypatch.setattr(Generator, "walk", watch)
     arrays = made(generator, asked(generator, 9, loop=True, seed=5))
@@ -154,7 +154,7 @@ def test_each_window_is_told_the_segment_that_it_begins(generator, monkeypatch):
 
     def watch(self, plan, *rest):
         told.append(plan.prompt)
-        yield from walk(self, plan, *rest)
+        return (yield from walk(self, plan, *rest))
 
     monkeypatch.setattr(Generator, "walk", watch)
     made(generator, asked(generator, 10, segment=("6=a green ball", "8=a blue box")))

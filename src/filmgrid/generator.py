@@ -1,5 +1,6 @@
 """Generator: from a request to a sequence; where the rooms meet."""
 
+from collections import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,15 @@ from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
 from filmgrid.request import GenerateRequest
-from filmgrid.sampling.guidance import encode_both, guided
-from filmgrid.sampling.loop import SampleState, VelocityOf, sample
+from filmgrid.sampling.guidance import (
+    Prompted,
+    Wanted,
+    answered,
+    encode_both,
+    prompted,
+    velocities,
+)
+from filmgrid.sampling.loop import SampleState, VelocityOf, descend
 from filmgrid.sampling.schedule import begin_at
 from filmgrid.sampling.solvers import timestep_sigmas
 from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
@@ -119,6 +127,10 @@ class Result:
             layout=self.layout,
             scale=scale,
         )
+
+
+Asking = abc.Generator[Wanted | Progress | Result, Tensor | None, None]
+"""A generation that is sent the velocities that it wants; see :meth:`Generator.asking`."""
 
 
 class Generator:
@@ -275,6 +287,25 @@ class Generator:
             ShapeError: if sizes do not fit.
             MediaError: if a file cannot be read.
         """
+        yield from answered(self.asking(request, inputs), self.answer)
+
+    def answer(self, wanted: Wanted) -> Tensor:
+        """A velocity that a sampler waits for."""
+        return velocities(self.backbone, [wanted], self.dtype)[0]
+
+    def asking(
+        self, request: GenerateRequest, inputs: Inputs | None = None, batch: int | None = None
+    ) -> Asking:
+        """What :meth:`generate` does, without a call of the backbone: it asks for velocities.
+
+        Whoever drives it sends what each :class:`~filmgrid.sampling.guidance.Wanted` asks for, and
+        may answer several generations in one pass.
+
+        Args:
+            request: what to make.
+            inputs: its pictures, if they are not in the files that it names.
+            batch: sequences computed at once; by default the request's.
+        """
         if request.is_long:
             raise ConfigError(
                 "A sequence of a length of its own is made by filmgrid.long.stream, frames as they "
@@ -288,18 +319,16 @@ class Generator:
             given = inputs.strided(request)
         given = given.fitted(request, plan.task, plan.layout, plan.cell)
         seeds = [request.seed + place for place in range(request.best_of)]
-        chunks = [
-            seeds[first : first + request.batch] for first in range(0, len(seeds), request.batch)
-        ]
+        size = batch or request.batch
+        chunks = [seeds[first : first + size] for first in range(0, len(seeds), size)]
+        sigmas = sigmas_of(plan, request)
+        steps = len(sigmas) - 1
         made: list[np.ndarray] = []
         for number, chunk in enumerate(chunks):
-            states = self._sample(plan, request, given, chunk)
-            state = next(states)  # the start, which is the result if there is no step to make
-            for state in states:
-                steps = state.num_steps
-                done, total = number * steps + state.step, len(chunks) * steps
-                yield Progress(done, total, state.sigma, state.noisy, self.preview(plan, state))
-            made.append(given.paste(self._pixels(plan, state.noisy), request, plan.task))
+            reference = self._reference(plan, request, given, len(chunk))
+            done, total = number * steps, len(chunks) * steps
+            noisy = yield from self.walk(plan, sigmas, chunk, reference, done, total)
+            made.append(given.paste(self._pixels(plan, noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
@@ -356,45 +385,63 @@ class Generator:
         return made.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
     @torch.inference_mode()
-    def _sample(
-        self, plan: Plan, request: GenerateRequest, given: Inputs, seeds: Sequence[int]
-    ) -> Iterator[SampleState]:
-        """Run the sampler for some seeds at once."""
+    def _reference(
+        self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int
+    ) -> Reference | None:
+        """What a task knows of the sequence, as latents."""
         start = start_of(plan, request)
-        reference = TASKS[plan.task](self._known(plan, request, given, len(seeds)), start)
-        if reference is not None:
-            coded = self.codec_of(plan).encode(reference.cells)
-            reference = Reference(coded, reference.keep, reference.start_sigma)
-        yield from self.walk(plan, sigmas_of(plan, request), seeds, reference)
+        reference = TASKS[plan.task](self._known(plan, request, given, batch), start)
+        if reference is None:
+            return None
+        coded = self.codec_of(plan).encode(reference.cells)
+        return Reference(coded, reference.keep, reference.start_sigma)
 
+    @torch.inference_mode()
     def walk(
         self,
         plan: Plan,
         sigmas: Float64[Tensor, " num_sigmas"],
         seeds: Sequence[int],
         reference: Reference | None,
-    ) -> Iterator[SampleState]:
-        """Sample one grid for each seed.
+        done: int,
+        total: int,
+    ) -> abc.Generator[Wanted | Progress, Tensor | None, Float[Tensor, "b n c h w"]]:
+        """Sample one grid for each seed, asking for velocities, and give their latents.
 
         Args:
             plan: of the grid, with its prompt.
             sigmas: noise levels to visit.
             seeds: of the noise of each sequence.
             reference: what is known, as latents.
+            done: steps that were made before.
+            total: steps in all.
         """
-        velocity_of = self.velocity_of(plan, len(seeds))
+        told = self.prompted(plan, len(seeds))
         noise = self.noise_of(plan, seeds)
-        yield from sample(velocity_of, noise, sigmas, reference, plan.per_cell_sigma, plan.solver)
+        descent = descend(noise, sigmas, reference, plan.per_cell_sigma, plan.solver)
+        state = next(descent)  # the start, which is the result if there is no step to make
+        while state.step < state.num_steps:
+            velocity = yield Wanted(state.noisy, state.levels, told)
+            assert velocity is not None
+            state = descent.send(velocity)
+            shown = self.preview(plan, state)
+            yield Progress(done + state.step, total, state.sigma, state.noisy, shown)
+        return state.noisy
 
-    def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
-        """The backbone under a plan's prompt, for so many sequences at once."""
+    def prompted(self, plan: Plan, count: int) -> Prompted:
+        """What the backbone is told of so many sequences at once; a sampling begins with it."""
         prompts, nulls = [plan.prompt] * count, [plan.negative] * count
         if plan.two_passes:
             condition, null = encode_both(self.backbone, prompts, nulls)
         else:
             condition, null = self.backbone.encode(prompts), None
         self.backbone.begin()
-        return guided(self.backbone, condition, plan.layout, plan.guidance_scale, null, self.dtype)
+        return prompted(self.backbone, condition, plan.layout, plan.guidance_scale, null)
+
+    def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
+        """The backbone under a plan's prompt, for so many sequences at once."""
+        told = self.prompted(plan, count)
+        return lambda noisy, sigma: self.answer(Wanted(noisy, sigma, told))
 
     def noise_of(self, plan: Plan, seeds: Sequence[int]) -> Float[Tensor, "b n c h w"]:
         """Noise of a grid for each seed."""

@@ -1,5 +1,6 @@
 """Sequences longer than one grid: window after window, frames given out as they come."""
 
+from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, count
@@ -16,6 +17,7 @@ from filmgrid.inputs import Described, Inputs, Source, describe_files, read_imag
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.planning import Plan, frames_there, make_plan, prompt_for, windows_of
 from filmgrid.request import GenerateRequest, Task
+from filmgrid.sampling.guidance import Wanted, answered
 from filmgrid.types import ImageArray
 
 Latents = Float[Tensor, "b c h w"]
@@ -66,6 +68,10 @@ class Checkpoint:
     memory: Memory
 
 
+Asking = abc.Generator[Wanted | Progress | Stretch | Checkpoint, Tensor | None, None]
+"""A long generation that is sent the velocities that it wants; see :func:`asking`."""
+
+
 def stream(
     generator: Generator,
     request: GenerateRequest,
@@ -97,6 +103,25 @@ def stream(
         ConfigError: if the request cannot be carried out.
         ShapeError: if sizes do not fit.
         MediaError: if a file cannot be read.
+    """
+    return answered(asking(generator, request, inputs, memory, seeds), generator.answer)
+
+
+def asking(
+    generator: Generator,
+    request: GenerateRequest,
+    inputs: Inputs | None = None,
+    memory: Memory | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Asking:
+    """What :func:`stream` does, without a call of the backbone: it asks for velocities.
+
+    Args:
+        generator: of the request's model.
+        request: what to make; its frames must be set.
+        inputs: its pictures, if they are not in the files that it names.
+        memory: of an earlier run of the same request.
+        seeds: of several sequences that are made side by side.
     """
     described = describe_files(request) if inputs is None else inputs.describe()
     plan = make_plan(request, generator.backbone.facts, described)
@@ -143,7 +168,7 @@ class _Stream:
         self.enlarge = generator.enlarger(request)
 
     @torch.inference_mode()
-    def run(self) -> Iterator[Progress | Stretch | Checkpoint]:
+    def run(self) -> Asking:
         memory, plan = self.memory, self.plan
         sigmas = sigmas_of(plan, self.request)
         steps = len(sigmas) - 1
@@ -159,13 +184,10 @@ class _Stream:
                 continue
             told = replace(plan, prompt=self._prompt(window))
             seeds = [window_seed(seed, index) for seed in self.seeds]
-            states = self.generator.walk(told, sigmas, seeds, self._reference(window))
-            state = next(states)
-            for state in states:
-                done = index * steps + state.step
-                preview = self.generator.preview(told, state)
-                yield Progress(done, total, state.sigma, state.noisy, preview)
-            self._remember(window, state.noisy)
+            known = self._reference(window)
+            walk = self.generator.walk(told, sigmas, seeds, known, index * steps, total)
+            noisy = yield from walk
+            self._remember(window, noisy)
             memory.windows = index + 1
             yield from self._give_out(before=window.needed)
             self._forget(window.needed)

@@ -1,5 +1,6 @@
 """A long sequence as GriDiT's release makes it: the baseline that ours is measured against."""
 
+from collections.abc import Generator as Events
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,7 +20,7 @@ from filmgrid.sampling.release import Defects, ancestral
 @torch.inference_mode()
 def stream_release(
     generator: Generator, request: GenerateRequest, defects: Defects | None = None
-) -> Iterator[Progress | Stretch]:
+) -> Events[Progress | Stretch, None, None]:
     """Make a sequence as the release does; its length is the release's own.
 
     A grid; then, again and again, a grid whose first three rows are the last three of the one

@@ -11,6 +11,7 @@ The folder stands beside the target, and goes when that is whole.
 
 import json
 import shutil
+from collections import abc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from filmgrid.data.audio import carry_sound
 from filmgrid.data.export import Target, check_output, open_writer, save_sequence
@@ -29,10 +31,11 @@ from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
 from filmgrid.generator import Generator, Progress
 from filmgrid.inputs import describe_files
-from filmgrid.long import Checkpoint, Memory, Stretch, stream
+from filmgrid.long import Checkpoint, Memory, Stretch, asking
 from filmgrid.long_release import stream_release
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, Task
+from filmgrid.sampling.guidance import Wanted, answered
 
 REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
 
@@ -105,17 +108,19 @@ def generate_long(
         cell=plan.frame,
     )
     told = generator.resolved(plan, request)
-    version = generator.version
     folder = work_folder(path)
-    asked = {**told, "model_version": version, "files": _stamps(request)}
-    memory = _begin(folder, asked, resume=resume)
+    memory = _begin(folder, _asked(generator, request, told), resume=resume)
     try:
-        _make(generator, request, folder, memory, on_step)
+        for event in answered(_making(generator, request, folder, memory), generator.answer):
+            if on_step is not None:
+                on_step(event.step, event.num_steps)
     except FilmgridError:
         if not (folder / MEMORY).exists() and not any((folder / FRAMES).iterdir()):
             shutil.rmtree(folder)  # nothing was made that could be gone on with
         raise
-    provenance = Provenance(request=told, versions={**current_versions(), "model": version})
+    provenance = Provenance(
+        request=told, versions={**current_versions(), "model": generator.version}
+    )
     files = _finish(folder / FRAMES, path, target, plan, provenance, scale)
     whole = request.video_start == 0 and request.video_stride == 1
     if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
@@ -126,26 +131,55 @@ def generate_long(
     return files
 
 
-def _make(
-    generator: Generator,
-    request: GenerateRequest,
-    folder: Path,
-    memory: Memory,
-    on_step: Callable[[int, int], None] | None,
-) -> None:
-    """Make what is left, writing it as it comes."""
+def asking_long(
+    generator: Generator, request: GenerateRequest, folder: Path
+) -> abc.Generator[Wanted | Progress, Tensor | None, None]:
+    """Make a long sequence into a folder, asking for velocities; go on with what is there.
+
+    Its frames are ``frames/00000.png`` and so on, each there as soon as all before it are.
+
+    Args:
+        generator: of the request's model.
+        request: what to make; its frames must be set.
+        folder: of this generation alone; it may be there, empty or left by one that was stopped.
+
+    Raises:
+        ConfigError: if the request cannot be carried out, or the folder is of another one.
+        CheckpointError: if what is there is damaged.
+        MediaError: if a file cannot be read or written.
+    """
+    plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    asked = _asked(generator, request, generator.resolved(plan, request))
+    memory = _begin(folder, asked, resume=(folder / REQUEST).is_file())
+    return _making(generator, request, folder, memory)
+
+
+def _making(
+    generator: Generator, request: GenerateRequest, folder: Path, memory: Memory
+) -> abc.Generator[Wanted | Progress, Tensor | None, None]:
+    """Make what is left, writing it as it comes, and pass on all else."""
     if request.sampler == "gridit-release":
         events = stream_release(generator, request)
     else:
-        events = stream(generator, request, memory=memory)
-    for event in events:
-        if isinstance(event, Progress):
-            if on_step is not None:
-                on_step(event.step, event.num_steps)
-        elif isinstance(event, Stretch):
+        events = asking(generator, request, memory=memory)
+    sent: Any = None
+    while True:
+        try:
+            event = events.send(sent)
+        except StopIteration:
+            return
+        sent = None
+        if isinstance(event, Stretch):
             _write(folder / FRAMES, event)
-        else:
+        elif isinstance(event, Checkpoint):
             _save(event, folder / MEMORY)
+        else:
+            sent = yield event
+
+
+def _asked(generator: Generator, request: GenerateRequest, told: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same when a run is taken up again."""
+    return {**told, "model_version": generator.version, "files": _stamps(request)}
 
 
 def _stamps(request: GenerateRequest) -> dict[str, list[int]]:
@@ -159,7 +193,7 @@ def _begin(folder: Path, told: dict[str, Any], *, resume: bool) -> Memory:
     path = folder / REQUEST
     if not resume:
         with writing(folder):
-            (folder / FRAMES).mkdir(parents=True)
+            (folder / FRAMES).mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as part:
             part.write_text(json.dumps(told, indent=2), encoding="utf-8")
         return Memory()

@@ -11,11 +11,14 @@ from filmgrid.generator import Generator
 from filmgrid.grid.pack import pack_grid
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import CellSize, Layout
+from filmgrid.inputs import Described
 from filmgrid.models.codec import WholeGrid
 from filmgrid.models.families import load_model
 from filmgrid.models.places import load_facts
+from filmgrid.planning import make_plan
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength, truncate
-from filmgrid.sampling.guidance import encode_both, guided
+from filmgrid.request import GenerateRequest
+from filmgrid.sampling.guidance import Wanted, encode_both, guided, velocities
 from filmgrid.sampling.loop import sample
 
 CPU = torch.device("cpu")
@@ -183,3 +186,31 @@ def test_a_pipeline_without_a_part_is_refused(pipelines, tmp_path, part):
     (copy / part).unlink()
     with pytest.raises(CheckpointError, match="missing or damaged"):
         load_model(str(copy), torch.float32, CPU)
+
+
+@pytest.mark.parametrize("name", ["flux", "flux2-klein", "z-image", "mini"])
+def test_sequences_at_different_levels_share_a_pass(pipelines, tiny_model, name):
+    folder = tiny_model if name == "mini" else pipelines[name][1]
+    generator = Generator.from_pretrained(str(folder), device="cpu", precision="fp32")
+    facts, layout = generator.backbone.facts, Layout(1, 2)
+    prompts = ["a red ball", "a blue cube that rolls over a table and then falls from it slowly"]
+    wanted = []
+    for number, prompt in enumerate(prompts):
+        request = GenerateRequest(
+            prompt=prompt,
+            layout="1x2",
+            cell=SIDE,
+            guidance=2.0 + number,
+            shift=1.0,
+        )
+        plan = make_plan(request, facts, Described())
+        noise = generator.noise_of(plan, [number])
+        sigma = torch.full((1, layout.num_cells), 0.9 - 0.5 * number)
+        wanted.append(Wanted(noise, sigma, generator.prompted(plan, 1)))
+    with torch.inference_mode():
+        together = velocities(generator.backbone, wanted)
+    for each, velocity in zip(wanted, together, strict=True):
+        with torch.inference_mode():
+            alone = generator.answer(each)
+        assert float(alone.abs().max()) > 0.01
+        assert torch.allclose(velocity, alone, atol=1e-4 * float(alone.abs().max()))

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
@@ -50,6 +52,19 @@ class Backbone(ABC):
             ConfigError: if a prompt is longer than the model reads.
         """
         self.encode(prompts)
+
+    def collate(
+        self, conditions: Sequence[Condition], device: torch.device | None = None
+    ) -> Condition:
+        """Conditions of some sequences as those of one batch, shorter ones filled up with zeros.
+
+        Args:
+            conditions: from :meth:`encode`.
+            device: where it is wanted, if elsewhere.
+        """
+        return {
+            name: _joined([each[name] for each in conditions]).to(device) for name in conditions[0]
+        }
 
     @abstractmethod
     def blank(self, count: int) -> Condition:
@@ -113,3 +128,9 @@ class Backbone(ABC):
     @abstractmethod
     def save_pretrained(self, folder: Path) -> None:
         """Write weights, configuration and facts into a folder."""
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    if len({part.shape[1:] for part in parts}) == 1:
+        return torch.cat(list(parts))
+    return pad_sequence([row for part in parts for row in part], batch_first=True)

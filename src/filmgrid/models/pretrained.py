@@ -77,13 +77,6 @@ class PretrainedBackbone(Backbone):
         for prompt in prompts:
             self._check_length(prompt)
 
-    def collate(self, conditions: Sequence[Condition], device: torch.device) -> Condition:
-        """Conditions of single prompts as that of a batch, on a device."""
-        return {
-            name: torch.cat([each[name] for each in conditions]).to(device)
-            for name in conditions[0]
-        }
-
     def velocity(
         self,
         noisy: Float[Tensor, "b n c h w"],

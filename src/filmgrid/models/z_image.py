@@ -31,11 +31,12 @@ class ZImageBackbone(PretrainedBackbone):
         length = torch.tensor([len(text) for text in texts])
         return {"text": pad_sequence(texts, batch_first=True), "length": length}
 
-    def collate(self, conditions: Sequence[Condition], device: torch.device) -> Condition:
-        """Conditions of single prompts, padded to the longest."""
-        texts = [each["text"][0] for each in conditions]
-        length = torch.cat([each["length"] for each in conditions])
-        return {"text": pad_sequence(texts, batch_first=True).to(device), "length": length}
+    def collate(
+        self, conditions: Sequence[Condition], device: torch.device | None = None
+    ) -> Condition:
+        """Conditions of a batch; lengths stay on the CPU, where they are read."""
+        told = super().collate([{"text": each["text"]} for each in conditions], device)
+        return {**told, "length": torch.cat([each["length"] for each in conditions])}
 
     def blank(self, count: int) -> Condition:
         """Zeros in the place of what the language model says."""

@@ -1,8 +1,7 @@
-"""The one sampler: every task of both papers runs through :func:`sample`."""
+"""The one sampler: every task of both papers runs through :func:`descend`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -29,6 +28,7 @@ class SampleState:
         num_steps: steps in all.
         sigma: noise level reached.
         noisy: the cells at it; at ``sigma`` 0 these are the result.
+        levels: noise level of each cell, which is 0 where kept cells enter clean.
         clean: what the cells would become if the velocity stayed as it is; good for previews.
     """
 
@@ -36,7 +36,12 @@ class SampleState:
     num_steps: int
     sigma: float
     noisy: Float[Tensor, "b n c h w"]
+    levels: Float[Tensor, "b n"]
     clean: Float[Tensor, "b n c h w"]
+
+
+Descent = Generator[SampleState, Float[Tensor, "b n c h w"], None]
+"""Yields states and is sent the velocity of each, but of the last."""
 
 
 def sample(
@@ -47,6 +52,36 @@ def sample(
     per_cell_sigma: bool = False,
     solver: Solver = "euler",
 ) -> Iterator[SampleState]:
+    """Walk down by a backbone of one's own: :func:`descend`, its velocities answered at once.
+
+    Yields the start and then every step, so that cancelling is not asking for the next.
+
+    Args:
+        velocity_of: the backbone under its condition, with guidance if there is any.
+        noise: as :func:`descend` takes it, and all else.
+        sigmas: falling from the start to 0.
+        reference: what is known.
+        per_cell_sigma: whether kept cells enter clean.
+        solver: how a step is made.
+
+    Raises:
+        ShapeError: if reference and noise differ in shape.
+    """
+    descent = descend(noise, sigmas, reference, per_cell_sigma, solver)
+    state = next(descent)
+    yield state
+    while state.step < state.num_steps:
+        state = descent.send(velocity_of(state.noisy, state.levels))
+        yield state
+
+
+def descend(
+    noise: Float[Tensor, "b n c h w"],
+    sigmas: Float[Tensor, " num_sigmas"],
+    reference: Reference | None = None,
+    per_cell_sigma: bool = False,
+    solver: Solver = "euler",
+) -> Descent:
     """Walk from noise to clean cells, holding what the reference keeps.
 
     Start: ``(1 - sigma) * reference + sigma * noise`` at the first sigma. After every step the
@@ -54,12 +89,12 @@ def sample(
     the *next* sigma, so that the step which follows sees what its sigma promises. (GRID's Eq. 11
     pastes the clean reference; GriDiT's release noises it to the level before.)
 
-    Yields the start and then every step, so that cancelling is not asking for the next.
+    It yields the start and then every step, and waits to be sent the velocity of each: whoever
+    drives it may stop at any step, and answer many that wait in one pass of the backbone.
 
     Source: GRID, arXiv:2412.10718, Eq. 8-11; RePaint, arXiv:2201.09865, for the replacement.
 
     Args:
-        velocity_of: the backbone under its condition, with guidance if there is any.
         noise: standard normal, one per sequence and cell.
         sigmas: falling from the start to 0, both included.
         reference: what is known; without one everything is made from noise.
@@ -90,12 +125,14 @@ def sample(
         return torch.where(reference.mask, kept, noisy)
 
     known = torch.zeros_like(noise) if reference is None else reference.cells
-    noisy = hold(add_noise(known, noise, levels(sigmas[0])), sigmas[0])
+    now = levels(sigmas[0])
+    noisy = hold(add_noise(known, noise, now), sigmas[0])
     num_steps, move = len(sigmas) - 1, mover(solver, sigmas)
-    yield SampleState(0, num_steps, float(sigmas[0]), noisy, known)
-    for step, (sigma, next_sigma) in enumerate(pairwise(sigmas), start=1):
-        velocity = velocity_of(noisy, levels(sigma))
-        clean = hold(clean_from(noisy, velocity, levels(sigma)), next_sigma * 0)
-        moved = move(noisy, velocity, levels(sigma), levels(next_sigma))
-        noisy = hold(moved, next_sigma)
-        yield SampleState(step, num_steps, float(next_sigma), noisy, clean)
+    state = SampleState(0, num_steps, float(sigmas[0]), noisy, now, known)
+    for step, next_sigma in enumerate(sigmas[1:], start=1):
+        velocity = yield state
+        clean = hold(clean_from(noisy, velocity, now), next_sigma * 0)
+        noisy = hold(move(noisy, velocity, now, levels(next_sigma)), next_sigma)
+        now = levels(next_sigma)
+        state = SampleState(step, num_steps, float(next_sigma), noisy, now, clean)
+    yield state

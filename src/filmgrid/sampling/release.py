@@ -95,8 +95,9 @@ def ancestral(
                 again = level**0.5 * known + (1 - level) ** 0.5 * fresh()
                 x = torch.where(keep.to(x.device)[None, :, None, None, None], again, x)
         reached = float(sigmas[place - 1]) if place else 0.0
-        shown = process.from_vp(x, torch.full_like(sigma, reached))
-        yield SampleState(done + 1, num_steps, reached, shown, clean)
+        levels = torch.full_like(sigma, reached)
+        shown = process.from_vp(x, levels)
+        yield SampleState(done + 1, num_steps, reached, shown, levels, clean)
 
 
 def _dead(velocity_of: VelocityOf, noisy: Tensor, sigma: Tensor) -> Tensor:
