@@ -14,13 +14,15 @@ from filmgrid.data.export import save_sequence
 from filmgrid.data.media import count_frames, probe, read_clip, read_grid
 from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance
+from filmgrid.data.times import frame_times
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError, ShapeError
 from filmgrid.generator import Generator, Progress
-from filmgrid.inputs import gather
+from filmgrid.inputs import gather, times_of
 from filmgrid.long import Checkpoint, Stretch, stream, window_seed
 from filmgrid.long_release import stream_release
 from filmgrid.longrun import MEMORY, generate_long, work_folder
 from filmgrid.request import GenerateRequest
+from tests.data.test_times import UNEVEN, shot
 
 
 @pytest.fixture(scope="module")
@@ -425,3 +427,38 @@ def test_the_peak_of_memory_is_the_same_for_4096_frames(tiny_model, tmp_path):
         peaks[frames] = int(done.stdout.split()[-1])
         assert count_frames(out) == frames
     assert peaks[4096] < 1.05 * peaks[64], peaks
+
+
+def test_an_edit_keeps_the_times_of_its_frames_and_the_sound(generator, tmp_path):
+    source = shot(tmp_path / "phone.mp4", sound=True)
+    out = tmp_path / "edited.mp4"
+    words = {"video": source, "steps": 2, "sigma": 0.3}
+    generate_long(generator, asked(generator, 11, **words), out)
+    assert np.abs(frame_times(out) - UNEVEN).max() < 1e-3
+    with av.open(str(out)) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+    part = tmp_path / "part.mp4"
+    strided = asked(generator, 4, video_start=1, video_stride=3, **words)
+    generate_long(generator, strided, part)
+    assert np.abs(frame_times(part) - (np.array(UNEVEN[1::3]) - UNEVEN[1])).max() < 1e-3
+    even = tmp_path / "even.mp4"
+    generate_long(generator, asked(generator, 11, fps=10, **words), even)
+    assert frame_times(even) is None and probe(even).fps == 10
+
+
+def test_times_of_new_frames_lie_between_and_beyond_those_of_the_clip(generator, tmp_path):
+    source = shot(tmp_path / "phone.mp4")
+    halves = times_of(GenerateRequest(video=source, between=1), 21)
+    assert np.allclose(halves[::2], UNEVEN, atol=1e-3)
+    assert np.allclose(halves[1::2], (np.array(UNEVEN[1:]) + UNEVEN[:-1]) / 2, atol=1e-3)
+    on = times_of(GenerateRequest(video=source, task="extend", frames=13), 13)
+    usual = np.median(np.diff(UNEVEN))
+    assert np.allclose(on, [*UNEVEN, UNEVEN[-1] + usual, UNEVEN[-1] + 2 * usual], atol=2e-3)
+
+
+def test_one_grid_of_an_edit_keeps_times_too(generator, tmp_path):
+    source, out = shot(tmp_path / "phone.mp4"), tmp_path / "edited.mp4"
+    request = GenerateRequest(video=source, steps=2, sigma=0.3, layout="2x2")
+    *_, result = generator.generate(request)
+    result.save(out)
+    assert np.abs(frame_times(out) - UNEVEN[:4]).max() < 1e-3

@@ -312,6 +312,28 @@ def assemble_volume(
     return volumes.write_volume(made, out)
 
 
+def thin_volume(
+    request: GenerateRequest, out: Path, plane: volumes.Plane, window: str, index: int = 0
+) -> Path:
+    """Make slices between those of the volume that a request names as its video.
+
+    Raises:
+        ConfigError: if the request cannot be carried out, or SimpleITK is not installed.
+        MediaError: if the volume cannot be read or written.
+    """
+    assert request.video is not None
+    asked = volumes.parse_window(window)
+    volumes.check_name(out)
+    volume = volumes.read_volume(request.video, index)
+    from filmgrid.generator import Generator
+    from filmgrid.thinning import thinned
+
+    generator = Generator.from_pretrained(request.model, request.device, request.precision)
+    with _progress() as show:
+        made = thinned(generator, volume, request, plane, asked, show)
+    return volumes.write_volume(made, out)
+
+
 def caption(config: CaptionConfig, *, dry_run: bool) -> "CaptionReport":
     """Caption a dataset, with a bar."""
     from filmgrid.captioning.run import caption_dataset

@@ -18,7 +18,7 @@ from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import ConfigError
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import Layout
-from filmgrid.inputs import Inputs, describe_files, gather, read_files
+from filmgrid.inputs import Inputs, describe_files, gather, read_files, times_of
 from filmgrid.loading import Loading
 from filmgrid.metrics.health import HealthReport, measure_health
 from filmgrid.models.backbone import Backbone
@@ -29,7 +29,7 @@ from filmgrid.models.precision import Device, Precision, choose_device, choose_d
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
-from filmgrid.request import GenerateRequest
+from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import (
     Prompted,
     Wanted,
@@ -78,6 +78,8 @@ class Result:
         fps: frames per second to show them at.
         request: what was asked for with every choice made, as files carry it.
         model_version: name of the model and how long it was trained.
+        times: seconds from the first frame to each, of an edited clip whose frames are unevenly
+            apart.
     """
 
     arrays: Frames8
@@ -87,6 +89,7 @@ class Result:
     fps: float
     request: Mapping[str, Any]
     model_version: str
+    times: tuple[float, ...] | None = None
 
     @property
     def frames(self) -> list[list[Any]]:
@@ -126,6 +129,7 @@ class Result:
             ),
             layout=self.layout,
             scale=scale,
+            times=None if fps else self.times,
         )
 
 
@@ -331,6 +335,7 @@ class Generator:
             made.append(given.paste(self._pixels(plan, noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
+        in_order = plan.task in (Task.EDIT, Task.REDRAW)  # an extension begins anywhere
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
         enlarge = self.enlarger(request)
@@ -344,6 +349,7 @@ class Generator:
             plan.fps,
             self.resolved(plan, request),
             self.version,
+            times_of(request, plan.num_frames) if inputs is None and in_order else None,
         )
 
     def enlarger(self, request: GenerateRequest) -> Enlarger | None:

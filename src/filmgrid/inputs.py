@@ -16,6 +16,7 @@ from jaxtyping import UInt8
 from filmgrid.data.fit import FitMode, fit_frames
 from filmgrid.data.media import count_frames, iter_frames, probe, read_clip, read_grid, read_image
 from filmgrid.data.pictures import from_picture
+from filmgrid.data.times import frame_times
 from filmgrid.errors import MediaError, ShapeError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.request import GenerateRequest, Task
@@ -216,6 +217,35 @@ class Source:
         """Drop frames with lower numbers, read or not."""
         self._first = max(self._first, before)
         self._kept = {number: image for number, image in self._kept.items() if number >= before}
+
+
+def times_of(request: GenerateRequest, num_frames: int) -> tuple[float, ...] | None:
+    """When each frame of an edited clip is shown, in seconds from the first.
+
+    Frames between two are evenly apart; those that go on follow at the usual distance.
+
+    Args:
+        request: that names the clip.
+        num_frames: of the sequence that is made.
+
+    Returns:
+        None where frames are evenly apart, or the request says so by its ``fps``.
+
+    Raises:
+        MediaError: if the clip cannot be read.
+    """
+    if request.video is None or request.fps is not None:
+        return None
+    found = frame_times(request.video)
+    if found is None:
+        return None
+    used = found[request.video_start :: request.video_stride]
+    apart = request.between + 1
+    numbers = np.arange(num_frames) / apart
+    times = np.interp(numbers, np.arange(len(used)), used)
+    beyond = np.maximum(0, numbers - (len(used) - 1))
+    times = times - times[0] + beyond * np.median(np.diff(used))
+    return tuple(times.tolist())
 
 
 def gather(images: Mapping[int, Any], video: Any) -> Inputs:

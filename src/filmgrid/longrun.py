@@ -12,7 +12,7 @@ The folder stands beside the target, and goes when that is whole.
 import json
 import shutil
 from collections import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
 from filmgrid.generator import Generator, Progress
-from filmgrid.inputs import describe_files
+from filmgrid.inputs import describe_files, times_of
 from filmgrid.long import Checkpoint, Memory, Stretch, asking
 from filmgrid.long_release import stream_release
 from filmgrid.planning import Plan, make_plan
@@ -121,7 +121,8 @@ def generate_long(
     provenance = Provenance(
         request=told, versions={**current_versions(), "model": generator.version}
     )
-    files = _finish(folder / FRAMES, path, target, plan, provenance, scale)
+    times = times_of(request, plan.num_frames)
+    files = _finish(folder / FRAMES, path, target, plan, provenance, scale, times)
     whole = request.video_start == 0 and request.video_stride == 1
     if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
         carry_sound(request.video, path)
@@ -261,7 +262,13 @@ def _load(path: Path) -> Memory:
 
 
 def _finish(
-    frames: Path, out: Path, target: Target, plan: Plan, provenance: Provenance, scale: int
+    frames: Path,
+    out: Path,
+    target: Target,
+    plan: Plan,
+    provenance: Provenance,
+    scale: int,
+    times: Sequence[float] | None,
 ) -> list[Path]:
     """Put the finished frames into the target; videos and folders take them one by one."""
     count, fps = plan.num_frames, plan.fps
@@ -271,7 +278,7 @@ def _finish(
             clip.frames, out, fps=fps, provenance=provenance, layout=plan.one_grid, scale=scale
         )
     told = provenance.model_copy(update={"num_frames": count})
-    with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:
+    with open_writer(out, target, fps=fps, provenance=told, scale=scale, times=times) as writer:
         for frame in iter_frames(frames, stop=count):
             writer.write(frame)
     return [out]

@@ -31,6 +31,7 @@ COMMANDS = {
     "upscale": "Enlarge the frames of a clip of any length.",
     "slices": "Cut a volume (NIfTI, DICOM, NRRD) into frames.",
     "volume": "Make a volume of frames, with the place and spacing of another.",
+    "thin": "Make slices between those of a volume.",
     "evaluate": "Measure a model on the procedural world (evaluate MODEL), or compare made clips "
     "with real ones and say how much of each number is noise.",
     "compare": "Say whether one run is better than another, clip by clip.",

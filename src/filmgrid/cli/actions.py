@@ -33,6 +33,7 @@ from filmgrid.cli.settings import (
     Slices,
     Split,
     Stats,
+    Thin,
     Upscale,
     VerifyLora,
     Volume,
@@ -308,6 +309,15 @@ def _volume(config: Volume) -> None:
     )
 
 
+def _thin(config: Thin) -> None:
+    from filmgrid.commands import thin_volume
+
+    names = ("between", "model", "cell", "prompt", "layout", "steps", "guidance", "seed", "device")
+    asked = {name: getattr(config, name) for name in names}
+    request = GenerateRequest(video=config.source, **asked)
+    print(thin_volume(request, config.out, config.plane, config.window, config.index))
+
+
 def _evaluate(config: Evaluate) -> None:
     from filmgrid.commands import evaluate
 
@@ -428,6 +438,7 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "slices": (Slices, _slices),
     "volume": (Volume, _volume),
     "upscale": (Upscale, _upscale),
+    "thin": (Thin, _thin),
     "evaluate": (Evaluate, _evaluate),
     "measure": (Bars, _measure),
     "compare": (Compare, _compare),

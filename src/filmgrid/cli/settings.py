@@ -240,6 +240,41 @@ class Upscale(Words, UpscaleRequest):
     """Video, animation, folder of frames, grid or picture."""
 
 
+class Thin(Words):
+    """Words of ``filmgrid thin``."""
+
+    source: tyro.conf.Positional[Path]
+    """Volume (.nii, .nii.gz, .mha, .nrrd), or a folder of DICOM files."""
+    out: Path
+    """Volume to write: .nii.gz, .nii, .mha or .nrrd."""
+    model: str = "mini"
+    """Model that paints the new slices: a folder that filmgrid train made of such scans."""
+    between: int = Field(default=1, ge=1, le=63)
+    """Slices to make between each two."""
+    plane: Literal["axial", "coronal", "sagittal"] = "axial"
+    """Slices that become thinner: from feet to head, front to back, or right to left."""
+    window: str = "auto"
+    """Values that the new slices lie between: soft, lung, brain, bone, LOW,HIGH, or auto for
+    nearly the whole range. As the model was trained."""
+    index: int = 0
+    """Which volume, of files that hold several."""
+    cell: int | str | None = None
+    """Size of the slices while they are painted and afterwards, 64 or HEIGHTxWIDTH; by default as
+    they are, so that those that were there keep their values."""
+    prompt: str = ""
+    """What the scan shows, for models that read it."""
+    layout: str | None = None
+    """ROWSxCOLS of the grids."""
+    steps: int | None = None
+    """Sampling steps."""
+    guidance: float | None = None
+    """How strongly the prompt is followed."""
+    seed: int = 0
+    """Noise; the same seed repeats it."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto is CUDA, else MPS, else the CPU."""
+
+
 class Evaluate(Words, EvaluateConfig):
     """Words of ``filmgrid evaluate``."""
 

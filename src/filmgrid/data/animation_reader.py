@@ -54,6 +54,19 @@ def animation_length(path: Path, told: Provenance | None) -> tuple[int, float | 
     return len(durations), len(durations) / total if total > 0 else None
 
 
+def animation_times(path: Path, told: Provenance | None) -> list[float]:
+    """Seconds from the beginning to each frame that :func:`iter_animation` gives.
+
+    Raises:
+        MediaError: if it is damaged.
+    """
+    durations = _durations(path)
+    counts = _counts(durations, told)
+    if counts is not None and told is not None and told.fps is not None:
+        return [index / told.fps for index in range(sum(counts))]
+    return list(accumulate(durations[:-1], initial=0.0))
+
+
 def _counts(durations: list[float], told: Provenance | None) -> list[int] | None:
     """How many frames each stored one stands for; ``None`` if the file is not as we wrote it."""
     if told is None or told.kind != "sequence" or told.fps is None or told.num_frames is None:

@@ -1,7 +1,7 @@
 """Sequences out: one call, whose target's name chooses the format."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -104,6 +104,7 @@ def save_sequence(
     provenance: Provenance,
     layout: Layout | None = None,
     scale: int = 1,
+    times: Sequence[float] | None = None,
 ) -> list[Path]:
     """Write a sequence; the name chooses the format as :func:`check_output` says.
 
@@ -117,6 +118,7 @@ def save_sequence(
         provenance: request and versions; what describes the file itself is filled in.
         layout: for a grid or sprite sheet, with its gaps; sprite sheets choose one themselves.
         scale: integer enlargement without smoothing, for frames of few pixels.
+        times: as :func:`open_writer` takes them.
 
     Returns:
         The files written, or the folder; the one to open first.
@@ -132,7 +134,7 @@ def save_sequence(
     if layout is not None:
         told = told.model_copy(update={"layout": str(layout)})
     if target == "video" or target == "folder":
-        with open_writer(out, target, fps=fps, provenance=told, scale=scale) as writer:
+        with open_writer(out, target, fps=fps, provenance=told, scale=scale, times=times) as writer:
             for frame in frames:
                 writer.write(frame)
         return [out]
@@ -169,6 +171,7 @@ def open_writer(
     fps: float,
     provenance: Provenance,
     scale: int = 1,
+    times: Sequence[float] | None = None,
 ) -> Iterator[FrameWriter]:
     """Write frames as they come, in constant memory, to a video or a folder.
 
@@ -184,6 +187,7 @@ def open_writer(
         fps: frames per second.
         provenance: what is known before the first frame.
         scale: integer enlargement without smoothing.
+        times: seconds from the first frame to each, if they are unevenly apart; videos keep them.
 
     Raises:
         ConfigError: if frames cannot be streamed into this format.
@@ -194,8 +198,12 @@ def open_writer(
             f"{Path(out).name} can only be written as a whole. To write frames as they come use "
             f"{' '.join(VIDEO_SUFFIXES)} or a name that ends with /."
         )
-    opened = video_writer if target == "video" else folder_writer
-    with opened(Path(out), fps=fps, provenance=provenance, scale=scale) as writer:
+    words = {"fps": fps, "provenance": provenance, "scale": scale}
+    if target == "video":
+        opened = video_writer(Path(out), **words, times=times)
+    else:
+        opened = folder_writer(Path(out), **words)
+    with opened as writer:
         yield writer
 
 

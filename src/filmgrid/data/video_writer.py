@@ -1,6 +1,6 @@
 """Videos out, frame by frame as they come, with PyAV."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -35,12 +35,19 @@ _CODERS: dict[str, tuple[str, dict[str, str], str, dict[str, str]]] = {
 }
 VIDEO_SUFFIXES = tuple(_CODERS)
 
+TICK = Fraction(1, 90_000)
+"""Of the clock of videos whose frames are unevenly apart, in seconds."""
 _BT709 = 1  # in H.273 the same number for matrix, primaries and transfer
 
 
 @contextmanager
 def video_writer(
-    path: Path, *, fps: float, provenance: Provenance, scale: int = 1
+    path: Path,
+    *,
+    fps: float,
+    provenance: Provenance,
+    scale: int = 1,
+    times: Sequence[float] | None = None,
 ) -> Iterator[FrameWriter]:
     """Write a video as its frames come; ``path`` appears, complete, when the body succeeds.
 
@@ -52,6 +59,8 @@ def video_writer(
         fps: frames per second, 0.01 to 1000.
         provenance: what is known before; size, padding and rate are filled in.
         scale: integer enlargement without smoothing, for frames of few pixels.
+        times: seconds from the first frame to each, rising, if they are unevenly apart; ``fps`` is
+            then their average.
 
     Raises:
         ConfigError: if ``fps`` or ``scale`` is out of range.
@@ -59,7 +68,7 @@ def video_writer(
     """
     check_numbers(fps, scale)
     with atomic_path(path) as part:
-        writer = _VideoWriter(path, part, fps, provenance, scale)
+        writer = _VideoWriter(path, part, fps, provenance, scale, times)
         try:
             yield writer
             writer.finish()
@@ -73,8 +82,15 @@ def video_writer(
 
 class _VideoWriter:
     def __init__(
-        self, path: Path, part: Path, fps: float, provenance: Provenance, scale: int
+        self,
+        path: Path,
+        part: Path,
+        fps: float,
+        provenance: Provenance,
+        scale: int,
+        times: Sequence[float] | None,
     ) -> None:
+        self._times = times
         self._gate = FrameGate(path, scale)
         self._path, self._fps, self._provenance = path, fps, provenance
         self._format, options, self._codec, self._options = _CODERS[path.suffix.lower()]
@@ -96,7 +112,12 @@ class _VideoWriter:
             threads=1,
         )
         coded.color_primaries = coded.color_trc = _BT709
-        coded.pts = self._gate.num_frames - 1
+        index = self._gate.num_frames - 1
+        coded.pts = index if self._times is None else round(self._times[index] / TICK)
+        if self._times is not None:
+            coded.time_base = TICK
+            following = self._times[index + 1 :][:1] or [self._times[index] + 1 / self._fps]
+            coded.duration = round(following[0] / TICK) - coded.pts
         self._encode(stream, coded)
 
     def finish(self) -> None:
@@ -129,6 +150,8 @@ class _VideoWriter:
         assert isinstance(stream, VideoStream)
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
+        if self._times is not None:
+            stream.time_base = stream.codec_context.time_base = TICK
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = _BT709
         context.color_range = ColorRange.MPEG

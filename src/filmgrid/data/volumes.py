@@ -97,12 +97,7 @@ def write_volume(volume: Volume, path: Path) -> Path:
         ConfigError: if the suffix is unknown, or SimpleITK is not installed.
         MediaError: if it cannot be written.
     """
-    sitk = _library()
-    suffix = next((each for each in SUFFIXES if path.name.lower().endswith(each)), None)
-    if suffix is None:
-        raise ConfigError(
-            f"{path.name} is no name of a volume. Use one that ends with {', '.join(SUFFIXES)}."
-        )
+    suffix, sitk = check_name(path), _library()
     values = volume.values
     if np.abs(values).max() < 2**15 and (values == values.round()).all():
         values = values.astype(np.int16)
@@ -122,6 +117,20 @@ def write_volume(volume: Volume, path: Path) -> Path:
         finally:
             named.unlink(missing_ok=True)
     return path
+
+
+def check_name(path: Path) -> str:
+    """Suffix of a volume that is to be written.
+
+    Raises:
+        ConfigError: if it is unknown.
+    """
+    suffix = next((each for each in SUFFIXES if path.name.lower().endswith(each)), None)
+    if suffix is None:
+        raise ConfigError(
+            f"{path.name} is no name of a volume. Use one that ends with {', '.join(SUFFIXES)}."
+        )
+    return suffix
 
 
 def parse_window(text: str) -> tuple[float, float] | None:
