@@ -11,7 +11,7 @@ The folder stands beside the target, and goes when that is whole.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +104,16 @@ def generate_long(
         scale=scale,
         cell=plan.frame,
     )
-    told = generator.resolved(plan, request)
-    version = generator.version
     folder = work_folder(path)
-    asked = {**told, "model_version": version, "files": _stamps(request)}
-    memory = _begin(folder, asked, resume=resume)
     try:
-        _make(generator, request, folder, memory, on_step)
+        for event in advance(generator, request, folder):
+            if isinstance(event, Progress) and on_step is not None:
+                on_step(event.step, event.num_steps)
     except FilmgridError:
-        if not (folder / MEMORY).exists() and not any((folder / FRAMES).iterdir()):
+        if folder.exists() and not has_begun(folder):
             shutil.rmtree(folder)  # nothing was made that could be gone on with
         raise
+    told, version = generator.resolved(plan, request), generator.version
     provenance = Provenance(request=told, versions={**current_versions(), "model": version})
     files = _finish(folder / FRAMES, path, target, plan, provenance, scale)
     whole = request.video_start == 0 and request.video_stride == 1
@@ -126,26 +125,48 @@ def generate_long(
     return files
 
 
-def _make(
-    generator: Generator,
-    request: GenerateRequest,
-    folder: Path,
-    memory: Memory,
-    on_step: Callable[[int, int], None] | None,
-) -> None:
-    """Make what is left, writing it as it comes."""
+def advance(
+    generator: Generator, request: GenerateRequest, folder: Path
+) -> Iterator[Progress | Checkpoint]:
+    """Make what is left of a long sequence, its frames into ``folder`` as they come.
+
+    A folder that is not there is begun; one that is goes on from its last finished window. To
+    stop, stop asking.
+
+    Args:
+        generator: of the request's model.
+        request: what to make; its frames must be set.
+        folder: where the run keeps what it has.
+
+    Yields:
+        Every step, and after each window where it would go on from.
+
+    Raises:
+        ConfigError: if the folder was begun with another request.
+        CheckpointError: if what is there of it is damaged.
+        MediaError: if a file cannot be read or written.
+    """
+    plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    told = generator.resolved(plan, request)
+    asked = {**told, "model_version": generator.version, "files": _stamps(request)}
+    memory = _begin(folder, asked, resume=folder.exists())
     if request.sampler == "gridit-release":
         events = stream_release(generator, request)
     else:
         events = stream(generator, request, memory=memory)
     for event in events:
-        if isinstance(event, Progress):
-            if on_step is not None:
-                on_step(event.step, event.num_steps)
-        elif isinstance(event, Stretch):
+        if isinstance(event, Stretch):
             _write(folder / FRAMES, event)
-        else:
+            continue
+        if isinstance(event, Checkpoint):
             _save(event, folder / MEMORY)
+        yield event
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run has left anything there that can be gone on with."""
+    frames = folder / FRAMES
+    return (folder / MEMORY).exists() or (frames.is_dir() and any(frames.iterdir()))
 
 
 def _stamps(request: GenerateRequest) -> dict[str, list[int]]:
