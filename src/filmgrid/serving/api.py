@@ -19,7 +19,7 @@ from filmgrid import __version__
 from filmgrid.errors import FilmgridError
 from filmgrid.serving import openai, reference
 from filmgrid.serving.auth import Guard
-from filmgrid.serving.events import EventStream, Watcher, stream
+from filmgrid.serving.events import UNBUFFERED, EventStream, Watcher, stream
 from filmgrid.serving.jobs import ID, PREVIEW, RESULT, THUMB, new_id, size_of
 from filmgrid.serving.metrics import Meter, metrics_router
 from filmgrid.serving.quota import remove_job, tidy
@@ -224,7 +224,7 @@ def watch_all(
 ) -> EventStream:
     """Server-sent events of all jobs: ``state``, ``progress``, ``preview``, ``deleted``."""
     watcher, seen = request.app.state.watcher, _last(last, after)
-    return EventStream(stream(watcher, lambda each: _told(request, each), seen))
+    return EventStream(stream(watcher, lambda each: _told(request, each), seen), headers=UNBUFFERED)
 
 
 @jobs_router.get("/jobs/{job}")
@@ -245,7 +245,9 @@ def watch_job(
     if seen is not None and not record.is_open and record.changed <= seen:
         return Response(status_code=204)  # tells a browser not to come again
     watcher = request.app.state.watcher
-    return EventStream(stream(watcher, lambda each: _told(request, each), seen, job))
+    return EventStream(
+        stream(watcher, lambda each: _told(request, each), seen, job), headers=UNBUFFERED
+    )
 
 
 def _last(header: str | None, after: int | None) -> int | None:

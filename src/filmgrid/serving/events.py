@@ -22,8 +22,8 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
-        super().__init__(events, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+
+UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
 class Watcher:
@@ -121,7 +121,7 @@ async def stream(
     seen = store.now() if after is None else after
     if after is None:
         first = [store.get(job)] if job is not None else _open_jobs(store)
-        for line in events_of(first, [], -1, tell):
+        for line in events_of(first, [], 0, tell):
             yield line
         if job is not None and not first[0].is_open:
             return

@@ -26,7 +26,7 @@ from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.inputs import Described, Given
 from filmgrid.request import GenerateRequest, parse_keyframe
 from filmgrid.serving.store import JobRecord, JobStore
-from filmgrid.serving.uploads import UploadStore
+from filmgrid.serving.uploads import MissingUploadError, UploadRecord, UploadStore
 
 JOB, INPUTS, WORK, RESULT, EXPORTS = "job.json", "inputs", "work", "result", "exports"
 FRAMES, PREVIEW, THUMB = "frames", "preview.webp", "thumb.webp"
@@ -161,7 +161,7 @@ class References:
     def _picture(self, what: str, text: str) -> tuple[Path, Given]:
         kind, name, frame = _parse(what, text)
         if kind == "upload":
-            upload = self.uploads.get(name)
+            upload = self._upload(name)
             size = CellSize(upload.height, upload.width)
             if upload.kind == "image" and frame in (None, 0):
                 return self.uploads.file(upload), Given(upload.name, size)
@@ -191,7 +191,7 @@ class References:
                 "or give the frame as image or keyframe."
             )
         if kind == "upload":
-            upload = self.uploads.get(name)
+            upload = self._upload(name)
             layout = None if upload.layout is None else Layout.parse(upload.layout)
             size = CellSize(upload.height, upload.width)
             given = Given(upload.name, size, upload.num_frames, upload.fps, layout)
@@ -200,6 +200,12 @@ class References:
         size = CellSize(record.height, record.width)
         given = Given(f"Job {name}", size, record.num_frames, record.fps)
         return frames_of(self.workspace.job(name)), given
+
+    def _upload(self, name: str) -> UploadRecord:
+        try:
+            return self.uploads.get(name)
+        except MissingUploadError as error:  # of the request, and not what was asked for
+            raise MediaError(str(error)) from error
 
     def _done(self, name: str) -> JobRecord:
         record = self.jobs.find(name)

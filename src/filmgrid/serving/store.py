@@ -341,7 +341,7 @@ class JobStore:
                 " ORDER BY crashes > 1, coalesce(deadline, 1e300), number LIMIT ?",
                 (share,),
             ).fetchall()
-            if rows[0]["crashes"] > 1:
+            if rows and rows[0]["crashes"] > 1:
                 rows = [] if own else rows[:1]
             rows = [row for row in rows if row["crashes"] <= 1] or rows
             for row in rows:

@@ -320,13 +320,14 @@ def shape_of(record: JobRecord) -> str:
 
 def main() -> None:
     """Serve until the server goes or says stop."""
-    told = json.loads(sys.stdin.readline())
+    told = json.loads(_first_line())
     logging.basicConfig(level=logging.INFO, format=f"{told['name']}: %(message)s")
     for noisy in ("diffusers", "accelerate", "torch", "torchao", "PIL", "httpx"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
     def leave_with_server() -> None:
-        sys.stdin.read()
+        while os.read(sys.stdin.fileno(), 1024):
+            continue
         os._exit(3)  # its jobs are in the store, and the next server hands them out
 
     threading.Thread(target=leave_with_server, daemon=True).start()
@@ -342,6 +343,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal, meant for the server
     worker.run()
+    os._exit(0)  # the thread that reads has nothing to be waited for
+
+
+def _first_line() -> bytes:
+    """A line of standard input, by no buffer that a thread would hold on to at the end."""
+    line = b""
+    while not line.endswith(b"\n"):
+        found = os.read(sys.stdin.fileno(), 1)
+        if not found:
+            os._exit(3)
+        line += found
+    return line
 
 
 if __name__ == "__main__":
