@@ -28,11 +28,11 @@ from filmgrid.models.precision import Device, Precision, choose_device, choose_d
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
-from filmgrid.request import GenerateRequest
+from filmgrid.request import START_SIGMAS, GenerateRequest
 from filmgrid.sampling.guidance import encode_both, guided
 from filmgrid.sampling.loop import SampleState, VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
-from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
+from filmgrid.sampling.tasks import TASKS, Known
 
 Frames8 = UInt8[np.ndarray, "b n h w 3"]
 

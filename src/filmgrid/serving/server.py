@@ -5,12 +5,14 @@ import logging
 import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
 
-from filmgrid.errors import ConfigError, MediaError
+from filmgrid.errors import ConfigError, FilmgridError, MediaError
 from filmgrid.serving.api import make_app
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.quota import sweep
@@ -46,6 +48,7 @@ def serve(config: ServeConfig) -> None:
         @contextmanager
         def working() -> Iterator[None]:
             supervisor.start()
+            threading.Thread(target=_warm_up, args=(service,), daemon=True).start()
             try:
                 yield
             finally:
@@ -63,6 +66,18 @@ def serve(config: ServeConfig) -> None:
         )
         _greet(config, listening, token)
         server.run(sockets=[listening])
+
+
+def _warm_up(service: Service) -> None:
+    """Load what plans take, once the workers have had the machine for themselves."""
+    for _ in range(600):
+        if any(worker["state"] == "ready" for worker in service.store.workers()):
+            break
+        time.sleep(0.5)
+    try:
+        service.warm_up()
+    except FilmgridError as error:
+        log.warning(f"plans will not be told: {error}")
 
 
 def _greet(config: ServeConfig, listening: socket.socket, token: str | None) -> None:

@@ -5,6 +5,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,14 @@ from filmgrid.loading import Loading
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import find_model, load_facts
 from filmgrid.planning import Plan, make_plan
-from filmgrid.request import GenerateRequest
+from filmgrid.request import START_SIGMAS, GenerateRequest
 from filmgrid.serving import quota
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.database import Database
-from filmgrid.serving.jobs import Inputs, References, Workspace, begin_folder, new_id
+from filmgrid.serving.jobs import Inputs, References, Workspace, begin_folder, frames_of, new_id
 from filmgrid.serving.results import Exports
 from filmgrid.serving.schema import Job, Model, PlanAnswer, job_of
-from filmgrid.serving.store import Draft, JobRecord, JobStore, same_request
+from filmgrid.serving.store import Draft, JobRecord, JobStore, same_request, shape_of
 from filmgrid.serving.uploads import UploadStore
 
 MOST_WORDS = 10_000
@@ -58,7 +59,9 @@ class Service:
             name: load_facts(find_model(name), name, config.loading.lora_places)
             for name in config.model
         }
-        self._speeds = threading.Lock()
+        self._counting = threading.Lock()
+        self._costs: dict[Any, tuple[Any, int]] = {}
+        self._sketches: dict[str, Any] = {}
 
     # ---- jobs --------------------------------------------------------------------------------
 
@@ -199,22 +202,16 @@ class Service:
         Raises:
             FilmgridError: if it cannot be carried out, as :meth:`submit` does.
         """
-        from filmgrid.costs import cost_of
-        from filmgrid.generator import sigmas_of
-
         request = self.read(asked)
         _, plan = self._planned(request)
-        num_steps = len(sigmas_of(plan, request)) - 1
         grids = request.best_of * plan.windows
-        batch = min(request.batch, self.config.max_batch) if plan.windows == 1 else 1
-        with self._speeds:  # sketches are made under a mode of torch's that all threads see
-            cost = cost_of(plan, self._sketch(request.model), num_steps, grids, batch)
-            seconds = cost.flops / self._operations_per_second
-        upscaled = request.upscale
-        height, width = plan.frame.height // upscaled, plan.frame.width // upscaled
-        shape = f"{request.model} {plan.layout} {height}x{width} guidance {request.guidance}"
+        cost, num_steps = self._cost(plan, request)
+        height, width = plan.cell
+        shape = shape_of(request.model, str(plan.layout), height, width, request.guidance)
         pace = self.store.pace(shape)
-        if pace is not None:
+        if pace is None:
+            seconds = cost.flops * grids / self._operations_per_second
+        else:
             seconds = pace * num_steps * grids
         return PlanAnswer(
             task=str(plan.task),
@@ -230,16 +227,31 @@ class Service:
             notes=list(plan.notes),
         )
 
-    def _sketch(self, model: str) -> Any:
-        from filmgrid.models.sketch import sketch_model
+    def warm_up(self) -> None:
+        """Load what plans take, so that the first need not wait for it."""
+        self.plan({})
 
-        if model not in self._sketches:
-            self._sketches[model] = sketch_model(model)
-        return self._sketches[model]
+    def _cost(self, plan: Plan, request: GenerateRequest) -> tuple[Any, int]:
+        """What one grid of a plan costs, and its steps; counted once for each kind."""
+        batch = min(request.batch, self.config.max_batch, request.best_of)
+        start = request.sigma, request.strength, request.respaced, plan.task
+        kind = request.model, plan.layout, plan.cell, plan.num_steps, plan.shift, plan.two_passes
+        key = (*kind, plan.coding, start, batch)
+        with self._counting:  # sketches are counted under modes of torch's that all threads see
+            from filmgrid.costs import cost_of
+            from filmgrid.generator import sigmas_of
+            from filmgrid.models.sketch import sketch_model
 
-    @cached_property
-    def _sketches(self) -> dict[str, Any]:
-        return {}
+            if len(self._costs) > 1000:
+                self._costs.clear()
+            if key not in self._costs:
+                if request.model not in self._sketches:
+                    self._sketches[request.model] = sketch_model(request.model)
+                num_steps = len(sigmas_of(plan, request)) - 1
+                cost = cost_of(plan, self._sketches[request.model], num_steps, batch, batch)
+                cost = replace(cost, flops=cost.flops / batch)
+                self._costs[key] = cost, num_steps
+            return self._costs[key]
 
     @cached_property
     def _operations_per_second(self) -> float:
@@ -249,8 +261,6 @@ class Service:
 
     def models(self) -> list[Model]:
         """The models that are served."""
-        from filmgrid.sampling.tasks import START_SIGMAS
-
         ready = any(worker["state"] == "ready" for worker in self.store.workers())
         return [
             Model(
@@ -278,8 +288,6 @@ class Service:
         Raises:
             MediaError: if it is not there.
         """
-        from filmgrid.serving.jobs import frames_of
-
         path = frames_of(self.workspace.job(record.id)) / f"{number:05d}.png"
         if record.state != "done" or not 0 <= number < record.num_frames or not path.is_file():
             raise MediaError(

@@ -580,6 +580,11 @@ class JobStore:
         return None if row is None else JobRecord(*row)
 
 
+def shape_of(model: str, layout: str, height: int, width: int, guidance: float | None) -> str:
+    """What steps that take equally long have in common, as a word."""
+    return f"{model} {layout} {height}x{width} guidance {guidance}"
+
+
 def same_request(record: JobRecord, request: dict[str, Any]) -> JobRecord:
     """The job of a key, if it was asked with the same request.
 

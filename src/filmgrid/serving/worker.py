@@ -45,7 +45,7 @@ from filmgrid.serving.jobs import (
     unplaced,
 )
 from filmgrid.serving.results import link_result, write_result
-from filmgrid.serving.store import JobRecord, JobStore
+from filmgrid.serving.store import JobRecord, JobStore, shape_of
 
 log = logging.getLogger(__name__)
 PREVIEW_SIDE = 512
@@ -65,7 +65,6 @@ class Taken:
         request: its files on this machine.
         begun: when its first step began, by the monotonic clock, and the steps done then.
         shown: when its last preview was made.
-        last: when its last step was done.
     """
 
     record: JobRecord
@@ -73,7 +72,6 @@ class Taken:
     request: GenerateRequest
     begun: tuple[float, int] | None = None
     shown: float = field(default=-1e9)
-    last: float = 0.0
 
 
 class Worker:
@@ -142,12 +140,15 @@ class Worker:
         if not self.engine.busy:
             self.stopping.wait(IDLE_S)
             return
-        for event in self.engine.step():
+        began = time.monotonic()
+        events = self.engine.step()
+        took = time.monotonic() - began
+        for event in events:
             taken = self.taken.get(event.job)
             if taken is None:
                 continue
             if isinstance(event, Advanced):
-                self._advanced(event, taken)
+                self._advanced(event, taken, took)
             elif isinstance(event, Finished):
                 self._finished(event.result, taken)
             else:
@@ -177,13 +178,12 @@ class Worker:
         if self.taken.pop(job, None) is not None:
             self.engine.cancel(job)
 
-    def _advanced(self, event: Advanced, taken: Taken) -> None:
+    def _advanced(self, event: Advanced, taken: Taken, took: float) -> None:
         now = time.monotonic()
-        if taken.begun is None:
+        if taken.begun is None:  # its first step also read files and prompts
             taken.begun = now, event.step
-        elif taken.last:
-            self.store.learn(shape_of(taken.record), now - taken.last)
-        taken.last = now
+        else:
+            self.store.learn(_shape(taken), took)
         mine = self.store.advanced(
             taken.record.id,
             self.name,
@@ -206,7 +206,7 @@ class Worker:
         if event.step > first:
             pace: float | None = (now - began) / (event.step - first)
         else:
-            pace = self.store.pace(shape_of(taken.record))
+            pace = self.store.pace(_shape(taken))
         return None if pace is None else time.time() + pace * (event.num_steps - event.step)
 
     def _show(self, event: Advanced, taken: Taken) -> None:
@@ -309,13 +309,10 @@ class Worker:
             thread.join()
 
 
-def shape_of(record: JobRecord) -> str:
-    """What jobs whose steps take equally long have in common."""
-    asked = json.loads(record.request)
-    model, guidance = asked.get("model", "mini"), asked.get("guidance")
-    upscaled = asked.get("upscale", 1)
-    height, width = record.height // upscaled, record.width // upscaled
-    return f"{model} {record.layout} {height}x{width} guidance {guidance}"
+def _shape(taken: Taken) -> str:
+    request, record = taken.request, taken.record
+    height, width = record.height // request.upscale, record.width // request.upscale
+    return shape_of(request.model, record.layout, height, width, request.guidance)
 
 
 def main() -> None:
