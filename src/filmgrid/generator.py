@@ -29,7 +29,7 @@ from filmgrid.models.precision import Device, Precision, choose_device, choose_d
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
-from filmgrid.request import GenerateRequest, Task
+from filmgrid.request import START_SIGMAS, GenerateRequest, Task
 from filmgrid.sampling.guidance import (
     Prompted,
     Wanted,
@@ -41,7 +41,7 @@ from filmgrid.sampling.guidance import (
 from filmgrid.sampling.loop import SampleState, VelocityOf, descend
 from filmgrid.sampling.schedule import begin_at
 from filmgrid.sampling.solvers import timestep_sigmas
-from filmgrid.sampling.tasks import START_SIGMAS, TASKS, Known
+from filmgrid.sampling.tasks import TASKS, Known
 from filmgrid.sampling.upscale import load_enlarger
 
 Frames8 = UInt8[np.ndarray, "b n h w 3"]

@@ -115,7 +115,7 @@ def generate_long(
             if on_step is not None:
                 on_step(event.step, event.num_steps)
     except FilmgridError:
-        if not (folder / MEMORY).exists() and not any((folder / FRAMES).iterdir()):
+        if folder.exists() and not has_begun(folder):
             shutil.rmtree(folder)  # nothing was made that could be gone on with
         raise
     provenance = Provenance(
@@ -181,6 +181,12 @@ def _making(
 def _asked(generator: Generator, request: GenerateRequest, told: dict[str, Any]) -> dict[str, Any]:
     """What must be the same when a run is taken up again."""
     return {**told, "model_version": generator.version, "files": _stamps(request)}
+
+
+def has_begun(folder: Path) -> bool:
+    """Whether a run has left anything there that can be gone on with."""
+    frames = folder / FRAMES
+    return (folder / MEMORY).exists() or (frames.is_dir() and any(frames.iterdir()))
 
 
 def _stamps(request: GenerateRequest) -> dict[str, list[int]]:

@@ -39,6 +39,17 @@ class Task(StrEnum):
 Solver = Literal["euler", "ddim", "dpm-solver++"]
 """How to get from one noise level to the next."""
 
+START_SIGMAS = {
+    Task.TEXT: 1.0,
+    Task.IMAGE: 1.0,
+    Task.KEYFRAMES: 1.0,
+    Task.REDRAW: 1.0,
+    Task.EDIT: 0.85,
+    Task.EXTEND: 1.0,
+    Task.BETWEEN: 1.0,
+}
+"""Where each task starts when no sigma is asked for."""
+
 
 class GenerateRequest(Loading):
     """A sequence to generate. What is not said is chosen by the model's own facts."""

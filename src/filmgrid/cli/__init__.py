@@ -42,6 +42,8 @@ COMMANDS = {
     "measure.",
     "bench": "Time and weigh tasks, models and pipelines of diffusers side by side in one run.",
     "models": "List the models inside the package.",
+    "serve": "Serve the studio and its API: jobs that outlive closed tabs and dead workers.",
+    "repro": "Make a sequence again from a file of filmgrid, or from the job.json of a server.",
 }
 DATASET_COMMANDS = {
     "build": "Cut videos, folders of frames, strips or mosaics into sequences to train on.",

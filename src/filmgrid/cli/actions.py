@@ -30,6 +30,8 @@ from filmgrid.cli.settings import (
     Protocol,
     Render,
     Report,
+    Repro,
+    Serve,
     Slices,
     Split,
     Stats,
@@ -421,6 +423,29 @@ def _models(config: Models) -> None:
         )
 
 
+def _serve(config: Serve) -> None:
+    from filmgrid.serving.config import ServeConfig
+    from filmgrid.serving.extra import check_extra
+
+    check_extra()
+    from filmgrid.serving.server import serve
+
+    serve(ServeConfig(**{name: getattr(config, name) for name in ServeConfig.model_fields}))
+
+
+def _repro(config: Repro) -> None:
+    from filmgrid.repeating import repeat
+
+    repeat(
+        config.file,
+        config.out,
+        config.scale,
+        device=config.device,
+        precision=config.precision,
+        as_json=config.json_output,
+    )
+
+
 ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "generate": (Generate, _generate),
     "plan": (Plan, _plan),
@@ -447,4 +472,6 @@ ACTIONS: dict[str, tuple[type[Settings], Callable[[Any], None]]] = {
     "protocol": (Protocol, _protocol),
     "bench": (Bench, _bench),
     "models": (Models, _models),
+    "serve": (Serve, _serve),
+    "repro": (Repro, _repro),
 }

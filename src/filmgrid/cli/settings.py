@@ -23,6 +23,7 @@ from filmgrid.request import (
     UpscaleRequest,
     VerifyRequest,
 )
+from filmgrid.serving.config import ServeConfig
 from filmgrid.settings import Settings
 
 
@@ -389,5 +390,26 @@ class Bench(Words, BenchConfig):
 class Models(Words):
     """Words of ``filmgrid models``."""
 
+    json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Report as JSON on standard output."""
+
+
+class Serve(Words, ServeConfig):
+    """Words of ``filmgrid serve``."""
+
+
+class Repro(Words):
+    """Words of ``filmgrid repro``."""
+
+    file: tyro.conf.Positional[Path]
+    """Video, picture or folder that filmgrid made, or the job.json of a job of a server."""
+    out: str | None = None
+    """File to write, as of filmgrid generate. By default sequence.mp4."""
+    scale: int = 1
+    """Enlarge the written frames so many times without smoothing, to look at small ones."""
+    device: Literal["auto", "cpu", "cuda", "mps"] | None = None
+    """Where to compute, if not where it was made."""
+    precision: Literal["auto", "fp32", "bf16"] | None = None
+    """Of the matrix products, if not as it was made."""
     json_output: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Report as JSON on standard output."""

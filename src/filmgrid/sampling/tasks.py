@@ -82,14 +82,3 @@ def extend(known: Known, start_sigma: float) -> Reference | None:
 TASKS: dict[str, Callable[[Known, float], Reference | None]] = {
     task.__name__: task for task in (text, image, keyframes, redraw, edit, extend)
 }
-
-START_SIGMAS = {
-    "text": 1.0,
-    "image": 1.0,
-    "keyframes": 1.0,
-    "redraw": 1.0,
-    "edit": 0.85,
-    "extend": 1.0,
-    "between": 1.0,
-}
-"""Where each task starts when no sigma is asked for."""

@@ -1,0 +1,164 @@
+"""Workers kept alive: started, watched, started again, and what they had given back."""
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+from filmgrid.serving.config import ServeConfig
+from filmgrid.serving.quota import tidy
+from filmgrid.serving.store import JobStore
+from filmgrid.serving.uploads import UploadStore
+
+log = logging.getLogger(__name__)
+SHORT_LIFE_S = 10.0
+"""A worker that dies sooner is started again with a pause, which doubles."""
+LONGEST_PAUSE_S = 30.0
+STOP_S = 10.0
+"""Seconds that a worker has to end its step when it is told to stop."""
+LOOK_S = 5.0
+"""Seconds between two looks for silent workers and a full workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker runs.
+
+    Args:
+        gpu: its number, or none.
+        threads: that it computes with, where several share a CPU.
+    """
+
+    gpu: int | None = None
+    threads: int | None = None
+
+
+def places_for(config: ServeConfig) -> list[Place]:
+    """A place for each worker: every GPU one, or the CPU in equal parts."""
+    gpus = _count_gpus() if config.device in ("auto", "cuda") else 0
+    count = config.workers or max(1, gpus)
+    if gpus:
+        return [Place(gpu=number % gpus) for number in range(count)]
+    threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
+    return [Place(threads=threads)] * count
+
+
+def _count_gpus() -> int:
+    """GPUs of the machine, found without importing torch."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told is not None:
+        return len([each for each in told.split(",") if each.strip()])
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return 0
+    try:
+        done = subprocess.run([program, "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return done.stdout.count("GPU ")
+
+
+class Supervisor:
+    """Starts the workers of a server and keeps them.
+
+    Args:
+        config: of the server.
+        store: its jobs.
+        uploads: its uploads.
+    """
+
+    def __init__(self, config: ServeConfig, store: JobStore, uploads: UploadStore) -> None:
+        self.config, self.store, self.uploads = config, store, uploads
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self.restarts = 0
+        self._stopping = threading.Event()
+        self._guard = threading.Lock()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start a worker at every place. Jobs of an earlier server are handed out again."""
+        self.store.release([worker["id"] for worker in self.store.workers()], crashed=False)
+        tasks = [(self._keep, (place,)) for place in places_for(self.config)]
+        for run, values in [*tasks, (self._look_around, ())]:
+            thread = threading.Thread(target=run, args=values, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Let the workers end their step, and give back what they had."""
+        self._stopping.set()
+        with self._guard:
+            processes = dict(self.processes)
+        for process in processes.values():
+            process.terminate()
+        ends = time.monotonic() + STOP_S
+        for process in processes.values():
+            try:
+                process.wait(max(0.0, ends - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+        for thread in self._threads:
+            thread.join(timeout=STOP_S)
+        self.store.release([worker["id"] for worker in self.store.workers()], crashed=False)
+
+    def _keep(self, place: Place) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            began, name = time.monotonic(), f"worker-{secrets.token_hex(4)}"
+            process = self._launch(name, place)
+            if process is None:
+                return
+            code = process.wait()
+            with self._guard:
+                del self.processes[name]
+            stopped = self._stopping.is_set()
+            back = self.store.release([name], crashed=not stopped)
+            if stopped:
+                return
+            self.restarts += 1
+            log.warning(f"{name} ended with {code}; {back} of its jobs are in the queue again")
+            lived = time.monotonic() - began
+            pause = min(LONGEST_PAUSE_S, max(0.5, 2 * pause)) if lived < SHORT_LIFE_S else 0.0
+
+    def _launch(self, name: str, place: Place) -> subprocess.Popen[str] | None:
+        environment = dict(os.environ)
+        if place.gpu is not None:
+            known = environment.get("CUDA_VISIBLE_DEVICES", "")
+            names = [each.strip() for each in known.split(",") if each.strip()]
+            environment["CUDA_VISIBLE_DEVICES"] = names[place.gpu] if names else str(place.gpu)
+        with self._guard:
+            if self._stopping.is_set():
+                return None
+            process = subprocess.Popen(
+                [sys.executable, "-m", "filmgrid.serving.worker"],
+                stdin=subprocess.PIPE,
+                text=True,
+                env=environment,
+            )
+            self.processes[name] = process
+        told = {"name": name, "threads": place.threads}
+        line = json.dumps({**told, "config": self.config.model_dump(mode="json")})
+        assert process.stdin is not None
+        try:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()  # and stays open, as the sign that this server lives
+        except BrokenPipeError:
+            log.warning(f"{name} ended before it began")
+        return process
+
+    def _look_around(self) -> None:
+        """End workers that give no sign though their process is there, and make room."""
+        while not self._stopping.wait(LOOK_S):
+            for name in self.store.silent():
+                process = self.processes.get(name)
+                if process is not None:
+                    process.kill()  # its thread gives back what it had
+                else:
+                    self.store.release([name], crashed=True)
+            tidy(self.config, self.store, self.uploads)
