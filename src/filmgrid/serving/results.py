@@ -7,17 +7,17 @@ import threading
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from filmgrid.data.animations import MAX_GIF_FPS
 from filmgrid.data.audio import carry_sound
-from filmgrid.data.export import open_writer, save_sequence
-from filmgrid.data.files import atomic_folder, atomic_path
+from filmgrid.data.export import check_output, open_writer, save_sequence
+from filmgrid.data.files import atomic_path
 from filmgrid.data.media import iter_frames, read_clip
 from filmgrid.data.provenance import SIDECAR, Provenance, read_provenance
 from filmgrid.errors import ConfigError
 from filmgrid.grid.cameras import transforms_json, turntable_cameras, write_transforms
-from filmgrid.grid.spec import Layout
+from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.serving.inspection import write_thumb
 from filmgrid.serving.jobs import EXPORTS, FRAMES, INPUTS, THUMB, frames_of
 from filmgrid.serving.store import JobRecord
@@ -116,7 +116,7 @@ class Exports:
             return place
         with self._lock(record.id, place.name):
             if not place.is_file():
-                self._check(record, kind, scale, rate)
+                self._check(record, kind, scale, rate, place)
                 self._write(folder, record, kind, scale, rate, place)
         return place
 
@@ -126,17 +126,12 @@ class Exports:
                 self._locks = {key: lock for key, lock in self._locks.items() if lock.locked()}
             return self._locks.setdefault((job, name), threading.Lock())
 
-    def _check(self, record: JobRecord, kind: Format, scale: int, fps: float) -> None:
+    def _check(self, record: JobRecord, kind: Format, scale: int, fps: float, place: Path) -> None:
         layout = Layout.parse(record.layout)
         if kind == "png" and record.num_frames not in (1, layout.num_cells):
             raise ConfigError(
                 f"{record.num_frames} frames do not fill one {layout} grid, so there is no grid "
                 "picture of them. Take sprite, frames or mp4."
-            )
-        if kind == "gif" and fps > MAX_GIF_FPS:
-            raise ConfigError(
-                f"A GIF cannot play {fps:g} frames per second. Use at most {MAX_GIF_FPS}, or webp "
-                "or mp4."
             )
         if kind == "nifti" and record.num_frames < 2:
             raise ConfigError("A volume has at least two slices, and this job has one frame.")
@@ -146,6 +141,15 @@ class Exports:
                 f"{record.num_frames} frames of {record.height * scale}x{record.width * scale} px "
                 f"are too many for {kind}, which is written as a whole. Use mp4 or frames, or a "
                 "smaller scale."
+            )
+        if kind in ("mp4", "webm", "gif", "webp", "png"):
+            check_output(
+                place,
+                num_frames=record.num_frames,
+                fps=fps,
+                layout=layout if kind == "png" and record.num_frames > 1 else None,
+                scale=scale,
+                cell=CellSize(record.height, record.width),
             )
 
     def _write(
@@ -182,7 +186,8 @@ class Exports:
         place: Path,
     ) -> None:
         stem = file_stem(record)
-        with atomic_folder(place.with_name(f"{place.name}.files")) as made:
+        with TemporaryDirectory(dir=place.parent, prefix=".files-") as folder:
+            made = Path(folder)
             if kind == "sprite":
                 used = Layout.parse(record.layout)
                 used = used if used.num_cells == record.num_frames else None
@@ -214,7 +219,6 @@ class Exports:
                 for path in sorted(made.rglob("*")):
                     if path.is_file():  # pictures are compressed already
                         archive.write(path, f"{stem}/{path.relative_to(made).as_posix()}")
-        shutil.rmtree(place.with_name(f"{place.name}.files"), ignore_errors=True)
 
 
 def file_stem(record: JobRecord) -> str:

@@ -26,6 +26,7 @@ from filmgrid.data.pictures import with_longest_side
 from filmgrid.data.provenance import Provenance, current_versions, read_provenance
 from filmgrid.errors import FilmgridError
 from filmgrid.generator import Generator, Result
+from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Described, describe_files
 from filmgrid.models.places import find_model, load_facts
 from filmgrid.planning import make_plan
@@ -212,12 +213,7 @@ class Worker:
     def _show(self, event: Advanced, taken: Taken) -> None:
         try:
             frames = event.preview()[0]
-            layout = make_plan(
-                taken.request,
-                self.generator_of(taken.request).backbone.facts,
-                describe_files(taken.request),
-            ).layout
-            grid = pack_image(frames, layout)
+            grid = pack_image(frames, Layout.parse(taken.record.layout))
             if max(grid.shape[:2]) > PREVIEW_SIDE:
                 grid = with_longest_side(grid, PREVIEW_SIDE)
             with atomic_path(taken.folder / PREVIEW) as part:
