@@ -38,6 +38,7 @@ async function call(method, path, body, headers = {}) {
 }
 
 export const models = () => call("GET", "api/models");
+export const limits = () => call("GET", "api/limits");
 export const plan = (request) => call("POST", "api/plan", { request });
 export const submit = (request, key, name = null) =>
   call("POST", "api/jobs", { request, deadline_s: null, name }, { "Idempotency-Key": key });
@@ -71,12 +72,7 @@ export function send(files, onProgress = () => {}) {
       if (ask.status < 300) resolve(JSON.parse(ask.responseText));
       else reject(new ApiError(ask.status, sentence(ask.status, ask.responseText)));
     });
-    ask.addEventListener("error", () => {
-      const size = files.reduce((sum, file) => sum + file.size, 0);
-      const large = `${files[0].name} (${(size / 1e9).toFixed(1)} GB) was not taken: it is larger
-        than the server allows, or the connection broke. Give a shorter or smaller clip.`;
-      reject(new ApiError(0, size > 1e8 ? large.replace(/\s+/g, " ") : SILENT));
-    });
+    ask.addEventListener("error", () => reject(new ApiError(0, SILENT)));
     ask.send(form);
   });
 }
@@ -97,11 +93,11 @@ export async function ready(path) {
  * What happens to jobs, as it happens. Hidden tabs let go of their connection, since browsers
  * allow few of them per server; whoever comes back, or was cut off, is told to catch up.
  */
-export function listen({ onState, onProgress, onPreview, onConnect, onSilence }) {
+export function listen({ onState, onProgress, onPreview, onDeleted, onConnect, onSilence }) {
   let source = null;
   let wait = 500;
   let timer = 0;
-  const handlers = { state: onState, progress: onProgress, preview: onPreview };
+  const handlers = { state: onState, progress: onProgress, preview: onPreview, deleted: onDeleted };
 
   function open() {
     clearTimeout(timer);

@@ -12,7 +12,7 @@ import { History } from "./history.js";
 import { Layouts } from "./layouts.js";
 import { Player } from "./player.js";
 import { Progress } from "./progress.js";
-import { build, draftOf, settle, sourceOf, stayingCells } from "./request.js";
+import { build, draftOf, sourceOf, stayingCells } from "./request.js";
 import { Strip } from "./strip.js";
 import "./view.js";
 
@@ -20,7 +20,7 @@ const PENDING = "filmgrid.pending";
 const FINAL = ["done", "failed", "cancelled"];
 
 const draft = new Draft();
-const live = new Live();
+const live = new Live(draft);
 let models = [];
 let sending = false;
 let usedSeed = null;
@@ -68,7 +68,7 @@ async function submit(action) {
   try {
     const bits = [...crypto.getRandomValues(new Uint8Array(16))];
     const key = bits.map((bit) => bit.toString(16).padStart(2, "0")).join("");
-    await send({ key, request: await settle(request) });
+    await send({ key, request });
     usedSeed = request.seed;
   } catch (error) {
     complain(place, error.message);
@@ -116,10 +116,10 @@ function follow(job) {
     finish(job);
     return;
   }
-  live.begin(job, stayingCells(job));
+  live.begin(job, stayingCells(job, draft.now));
   progress.show(job);
-  strip.paint();
-  if (job.state === "running" && job.step > 0 && !live.picture) live.show(api.previewPath(job.id, job.step));
+  strip.render();
+  player.refresh();
 }
 
 function finish(job) {
@@ -140,6 +140,7 @@ function finish(job) {
   }
   live.end();
   strip.render();
+  player.refresh();
 }
 
 /** Bring a job back: its settings, and its frames or its progress. */
@@ -156,7 +157,10 @@ async function open(job) {
     history.mark(job.id);
     if (job.state === "failed") complain("strip", job.error);
     if (job.state === "done") player.playGently();
-  } else watch(job);
+  } else {
+    watch(job);
+    if (job.step > 1) live.show(api.previewPath(job.id, job.step));
+  }
 }
 
 // Cells
@@ -286,7 +290,7 @@ async function catchUp() {
 
 async function start() {
   refresh();
-  models = await api.models();
+  [models, files.limits] = await Promise.all([api.models(), api.limits()]);
   $("#model").replaceChildren(...models.map(({ name, licence }) =>
     make("option", { value: name, text: name, title: licence })));
   if (!models.some((each) => each.name === draft.now.model)) {
@@ -303,11 +307,14 @@ api.listen({
   onState: follow,
   onProgress: (event) => {
     history.progress(event);
-    if (event.job === draft.watched) progress.step(event);
+    if (event.job !== draft.watched) return;
+    progress.step(event);
+    live.advance(event);
   },
   onPreview: (event) => {
     if (event.job === draft.watched) live.show(api.previewPath(event.job, event.step));
   },
+  onDeleted: ({ id }) => history.forget(id),
   onConnect: () => catchUp().catch(() => ($("#offline").hidden = false)),
   onSilence: () => ($("#offline").hidden = false),
 });

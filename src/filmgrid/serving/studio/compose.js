@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, bytes, complain, duration, make, plural } from "./dom.js";
 import { isLong, numCells, numFrames } from "./draft.js";
-import { build, canStartBelow, describeAction, DraftError, settle, startOf, wholePrompt } from "./request.js";
+import { build, canStartBelow, describeAction, DraftError, startOf, wholePrompt } from "./request.js";
 
 const PATIENCE = 220; // milliseconds of quiet before a plan is asked for
 
@@ -173,7 +173,7 @@ export class Compose {
     const now = this.draft.now;
     const cost = $("#cost");
     try {
-      const request = await settle(build(now, { kind: "make" }, this.modelOf()));
+      const request = build(now, { kind: "make" }, this.modelOf());
       const plan = await api.plan(request);
       if (turn !== this.#asked) return;
       const parts = [plural(plan.frames, "frame")];

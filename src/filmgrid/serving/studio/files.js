@@ -1,13 +1,14 @@
 // Pictures and clips from the outside: dropped, pasted, or chosen.
 
 import * as api from "./api.js";
-import { $, complain, plural, say } from "./dom.js";
+import { $, bytes, complain, plural, say } from "./dom.js";
 import { layoutOf, numCells, numFrames } from "./draft.js";
 import { sourceOfUpload } from "./request.js";
 
 export class Files {
   #picker = $("#picker");
   #cell = 0;
+  limits = null; // what the server takes at most, once it has said so
 
   constructor(draft, strip, modelOf) {
     this.draft = draft;
@@ -70,6 +71,7 @@ export class Files {
     try {
       for (const [index, file] of named.entries()) {
         const name = named.length > 1 ? `${index + 1} of ${named.length}` : file.name || "picture";
+        this.#check(file);
         meter.hidden = false;
         const upload = await api.send([file], (share) => {
           meter.textContent = `Uploading ${name} … ${Math.round(share * 100)} %`;
@@ -82,6 +84,14 @@ export class Files {
     } finally {
       meter.hidden = true;
     }
+  }
+
+  /** Refuse at once what the server would refuse after gigabytes. */
+  #check(file) {
+    const most = this.limits?.upload_bytes ?? Infinity;
+    if (file.size <= most) return;
+    throw new Error(`${file.name} has ${bytes(file.size)} and the server takes at most `
+      + `${bytes(most)}. Give a shorter or smaller clip.`);
   }
 
   #putPicture(upload, cell) {

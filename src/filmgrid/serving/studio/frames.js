@@ -1,7 +1,7 @@
 // Pictures to draw: frames of jobs and uploads, and the grid that is being denoised.
 
 import { framePath } from "./api.js";
-import { faceOf } from "./draft.js";
+import { faceOf, layoutOf, numFrames } from "./draft.js";
 
 const KEPT = 600;
 const images = new Map(); // path -> image, oldest use first
@@ -22,17 +22,33 @@ export function imageOf(face, onLoad) {
   return image;
 }
 
-/** The latest preview of the job that is watched. */
+/**
+ * What is seen of the job that is watched: the latest preview of each of its grids. A sequence
+ * that is longer than a grid comes grid after grid, and earlier ones stay in view.
+ */
 export class Live extends EventTarget {
   job = null;
-  picture = null;
+  staying = new Set();
+  #pictures = []; // by window
+  #starts = [0]; // first frame of each window
   #wanted = null;
   #busy = false;
+
+  constructor(draft) {
+    super();
+    this.draft = draft;
+  }
 
   begin(job, staying) {
     if (this.job?.id !== job.id) this.#drop();
     this.job = job;
     this.staying = staying;
+    this.#starts = windowStarts(job);
+  }
+
+  /** Remember how far it is. */
+  advance({ step, num_steps: numSteps }) {
+    this.job = { ...this.job, step, num_steps: numSteps };
   }
 
   end() {
@@ -42,8 +58,8 @@ export class Live extends EventTarget {
   }
 
   #drop() {
-    this.picture?.close();
-    this.picture = null;
+    for (const picture of this.#pictures) picture?.close();
+    this.#pictures = [];
     this.#wanted = null;
   }
 
@@ -58,14 +74,11 @@ export class Live extends EventTarget {
       this.#wanted = null;
       try {
         const response = await fetch(next, { cache: "no-store" });
-        if (response.ok) {
-          const picture = await createImageBitmap(await response.blob());
-          if (this.job?.id === id) {
-            this.picture?.close();
-            this.picture = picture;
-            this.dispatchEvent(new Event("change"));
-          } else picture.close();
-        }
+        if (!response.ok) continue;
+        const step = Number(response.headers.get("X-Step"));
+        const picture = await createImageBitmap(await response.blob());
+        if (this.job?.id === id) this.#put(picture, step);
+        else picture.close();
       } catch {
         // The next preview will do.
       }
@@ -73,20 +86,60 @@ export class Live extends EventTarget {
     this.#busy = false;
   }
 
-  /** Whether the preview shows this frame of the sequence. */
-  shows(cell) {
-    if (!this.picture || this.staying.has(cell)) return false;
+  #put(picture, step) {
+    const steps = this.job.num_steps / this.#starts.length;
+    const index = Math.min(Math.floor(Math.max(0, step - 1) / steps), this.#starts.length - 1);
+    this.#pictures[index]?.close();
+    this.#pictures[index] = picture;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** The newest grid that holds a frame of the sequence, or -1. */
+  #windowOf(cell) {
     const [rows, cols] = this.job.layout.split("x").map(Number);
-    return this.job.num_frames === rows * cols && cell < rows * cols;
+    return this.#pictures.findLastIndex((picture, index) =>
+      picture && cell >= this.#starts[index] && cell < this.#starts[index] + rows * cols);
+  }
+
+  /** Whether a preview shows this frame of the sequence, as it is laid out on the strip. */
+  shows(cell) {
+    if (!this.job || this.staying.has(cell) || cell >= this.job.num_frames) return false;
+    return layoutOf(this.draft.now) === this.job.layout && this.#windowOf(cell) >= 0;
   }
 
   /** The part of the preview that is a cell: arguments for drawImage. */
   part(cell) {
     const [rows, cols] = this.job.layout.split("x").map(Number);
-    const width = this.picture.width / cols;
-    const height = this.picture.height / rows;
-    return [this.picture, (cell % cols) * width, Math.floor(cell / cols) * height, width, height];
+    const index = this.#windowOf(cell);
+    const picture = this.#pictures[index];
+    const place = cell - this.#starts[index];
+    const [width, height] = [picture.width / cols, picture.height / rows];
+    return [picture, (place % cols) * width, Math.floor(place / cols) * height, width, height];
   }
+}
+
+/** Frames that are on the strip: those of the draft, or more where a job makes more. */
+export function shownFrames(draft, live) {
+  const { job } = live;
+  const count = numFrames(draft);
+  return job && layoutOf(draft) === job.layout ? Math.max(count, job.num_frames) : count;
+}
+
+/** The first frame of each grid of a sequence, where that is plain: each keeps half of the last. */
+function windowStarts(job) {
+  const { request, num_frames: count } = job;
+  const [rows, cols] = job.layout.split("x").map(Number);
+  const cells = rows * cols;
+  if (count <= cells) return [0];
+  const kept = rows === 1 ? Math.floor(cols / 2) : (request.keep_rows ?? Math.floor(rows / 2)) * cols;
+  const starts = [];
+  let covered = request.task === "extend" ? count - cols : request.image ? 1 : 0;
+  while (covered < count) {
+    const fresh = covered >= kept ? cells - kept : cells - covered;
+    starts.push(Math.max(0, covered + fresh - cells));
+    covered += fresh;
+  }
+  return starts;
 }
 
 /** What is seen of a frame now, as arguments for drawImage, or null while there is nothing. */

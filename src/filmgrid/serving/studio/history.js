@@ -45,6 +45,10 @@ export class History {
     this.render();
   }
 
+  forget(id) {
+    if (this.#jobs.delete(id)) this.render();
+  }
+
   progress({ job: id, step, num_steps: numSteps, eta_s: eta }) {
     const job = this.#jobs.get(id);
     if (!job) return;
@@ -141,8 +145,7 @@ export class History {
   async #delete(id) {
     try {
       await api.remove(id);
-      this.#jobs.delete(id);
-      this.render();
+      this.forget(id);
       say("Deleted");
     } catch (error) {
       complain("history", error.message);

@@ -33,7 +33,7 @@ export class Layouts {
     $("#cols").value = now.cols;
     complain("layout", "");
     const model = this.modelOf();
-    const known = model?.layouts?.length ? model.layouts : ["1x1", "2x2", "2x4", "4x4", "4x6"];
+    const known = model?.layouts?.length ? [...model.layouts].sort(bySize) : ["1x1", "2x2", "2x4", "4x4", "4x6"];
     $("#layouts-note").textContent = model?.layouts?.length
       ? `${model.name} was trained on these. Frames of other grids may hang together less well.`
       : "This model was trained on single images: without a LoRA, grids hang together by luck.";
@@ -134,4 +134,9 @@ function picture(rows, cols) {
   shape.setAttribute("d", path);
   svg.append(shape);
   return svg;
+}
+
+function bySize(one, other) {
+  const [first, second] = [one, other].map((text) => text.split("x").map(Number));
+  return first[0] * first[1] - second[0] * second[1];
 }

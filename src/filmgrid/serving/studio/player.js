@@ -1,8 +1,7 @@
 // The monitor: play, loop, scrub, onion skin, and the result beside what it was made from.
 
 import { $, setIcon, wantsStillness } from "./dom.js";
-import { numFrames } from "./draft.js";
-import { drawable, imageOf } from "./frames.js";
+import { drawable, imageOf, shownFrames } from "./frames.js";
 
 const GHOST = 0.32;
 
@@ -43,7 +42,7 @@ export class Player extends EventTarget {
   }
 
   get count() {
-    return numFrames(this.draft.now);
+    return shownFrames(this.draft.now, this.live);
   }
 
   /** Frames per second: as set, or those of the frames. */

@@ -7,8 +7,6 @@ import { EMPTY, faceOf, isCovered, isLong, layoutOf, numCells, numFrames } from 
 /** Why a draft cannot be asked for, in a sentence. */
 export class DraftError extends Error {}
 
-const cut = new Map(); // frames of uploaded clips that became pictures of their own
-
 /** Where sampling starts: as set, or what the task is used to. */
 export function startOf(draft, model, action = { kind: "make" }) {
   if (!canStartBelow(draft)) return 1;
@@ -154,38 +152,11 @@ function needSource(draft, verb) {
   return draft;
 }
 
-/** Give frames of uploaded clips that are used as single pictures an upload of their own. */
-export async function settle(request) {
-  const settled = { ...request };
-  if (settled.image) settled.image = await own(settled.image);
-  if (settled.keyframe) {
-    const entries = settled.keyframe.map(async (entry) => {
-      const [cell, ref] = entry.split("=");
-      return `${cell}=${await own(ref)}`;
-    });
-    settled.keyframe = await Promise.all(entries);
-  }
-  return settled;
-}
-
-function own(ref) {
-  const [place, frame] = ref.split("/");
-  if (!place.startsWith("upload:") || frame === undefined) return ref;
-  if (!cut.has(ref)) {
-    const made = fetch(api.framePath(place, frame))
-      .then((response) => response.blob())
-      .then((blob) => api.send([new File([blob], `frame-${frame}.png`, { type: "image/png" })]))
-      .then((upload) => `upload:${upload.id}`);
-    made.catch(() => cut.delete(ref));
-    cut.set(ref, made);
-  }
-  return cut.get(ref);
-}
-
-/** Cells whose pictures a job leaves as they are. */
-export function stayingCells(job) {
+/** Cells whose pictures a job leaves as they are; of one that goes on, those there are. */
+export function stayingCells(job, draft) {
   const { request } = job;
   const all = [...Array(job.num_frames).keys()];
+  if (request.task === "extend") return new Set(all.filter((cell) => faceOf(draft, cell)));
   if (request.redraw) return new Set(all.filter((cell) => !parseCells(request.redraw).includes(cell)));
   if (request.lock) return new Set(parseCells(request.lock));
   const pictured = (request.keyframe ?? []).map((entry) => Number(entry.split("=")[0]));
@@ -249,8 +220,9 @@ export async function draftOf(job, base = EMPTY) {
     draft.perRow = true;
   }
   if (job.state === "done") {
-    const locked = request.redraw || request.upscale > 1 ? [] : [...stayingCells(job)];
-    return { ...draft, source: sourceOf(job), locked };
+    const made = { ...draft, source: sourceOf(job) };
+    const free = request.redraw || request.upscale > 1 || request.task === "extend";
+    return free ? made : { ...made, locked: [...stayingCells(job, made)] };
   }
   const pictures = (request.keyframe ?? []).map((entry) => entry.split("="));
   if (request.image) pictures.unshift([0, request.image]);
@@ -259,9 +231,8 @@ export async function draftOf(job, base = EMPTY) {
     const single = frame === undefined;
     draft.stills = { ...draft.stills, [cell]: { ref: place, frame: Number(frame ?? 0), single } };
   }
-  draft.locked = [...stayingCells(job)];
-  if (request.redraw) draft.locked = [];
   if (request.video) draft.source = await givenSource(request);
+  if (!request.redraw && request.task !== "extend") draft.locked = [...stayingCells(job, draft)];
   return draft;
 }
 

@@ -2,7 +2,8 @@
 
 import { framePath } from "./api.js";
 import { $, icon, make, plural, say } from "./dom.js";
-import { faceOf, numFrames } from "./draft.js";
+import { faceOf } from "./draft.js";
+import { shownFrames } from "./frames.js";
 
 const MANY = 400; // cells above which pictures wait until they are scrolled to
 
@@ -50,7 +51,7 @@ export class Strip {
 
   render() {
     const now = this.draft.now;
-    const count = numFrames(now);
+    const count = shownFrames(now, this.live);
     const shape = [count, now.cols, now.perRow].join();
     if (shape !== this.#shape) this.#build(now, count);
     this.#shape = shape;
