@@ -21,27 +21,33 @@ function sentence(status, text) {
   return `The server answered ${status} without a reason.`;
 }
 
-async function call(method, path, body, headers = {}) {
+/** Status of a question that nobody waits for any more. */
+export const DROPPED = -1;
+
+async function call(method, path, body, headers = {}, signal = undefined) {
   let response;
+  let text;
   try {
     response = await fetch(path, {
       method,
+      signal,
       headers: body === undefined ? headers : { "Content-Type": "application/json", ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    text = await response.text();
   } catch {
-    throw new ApiError(0, SILENT);
+    throw signal?.aborted ? new ApiError(DROPPED, "") : new ApiError(0, SILENT);
   }
-  const text = await response.text();
   if (!response.ok) throw new ApiError(response.status, sentence(response.status, text));
   return text ? JSON.parse(text) : null;
 }
 
 export const models = () => call("GET", "api/models");
 export const limits = () => call("GET", "api/limits");
-export const plan = (request) => call("POST", "api/plan", { request });
-export const submit = (request, key, name = null) =>
-  call("POST", "api/jobs", { request, deadline_s: null, name }, { "Idempotency-Key": key });
+export function submit(request, key) {
+  for (const lane of lanes) lane.drop();
+  return call("POST", "api/jobs", { request }, { "Idempotency-Key": key });
+}
 export const job = (id) => call("GET", `api/jobs/${id}`);
 export const jobs = (limit, before) =>
   call("GET", `api/jobs?limit=${limit}${before ? `&before=${encodeURIComponent(before)}` : ""}`);
@@ -53,6 +59,30 @@ export const previewPath = (id, step) => `api/jobs/${id}/preview?step=${step}`;
 export const thumbPath = (id, turn) => `api/jobs/${id}/thumb?turn=${turn}`;
 export const exportPath = (id, format, query) =>
   `api/jobs/${id}/export/${format}?${new URLSearchParams(query)}`;
+
+const lanes = new Set();
+
+/**
+ * Questions for the cost of a request, one at a time: a new one drops the one before. Browsers
+ * have few connections to a server, and plans may take a while; they must not hold up a job.
+ */
+export class PlanLane {
+  #controller = null;
+
+  constructor() {
+    lanes.add(this);
+  }
+
+  ask(request) {
+    this.drop();
+    this.#controller = new AbortController();
+    return call("POST", "api/plan", { request }, {}, this.#controller.signal);
+  }
+
+  drop() {
+    this.#controller?.abort();
+  }
+}
 
 /** Where a frame of "job:ID" or "upload:ID" is, without loss. */
 export function framePath(ref, frame) {

@@ -70,6 +70,7 @@ async function submit(action) {
     const key = bits.map((bit) => bit.toString(16).padStart(2, "0")).join("");
     await send({ key, request });
     usedSeed = request.seed;
+    compose.render(); // asks for the cost again, which the job had dropped
   } catch (error) {
     complain(place, error.message);
   } finally {

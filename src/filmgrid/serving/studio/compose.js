@@ -26,7 +26,7 @@ export const drawSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] >>> 
 
 export class Compose {
   #timer = 0;
-  #asked = 0;
+  #lane = new api.PlanLane();
 
   constructor(draft, modelOf) {
     this.draft = draft;
@@ -169,13 +169,11 @@ export class Compose {
 
   /** Ask what it would cost, and whether it can be done at all. */
   async #plan() {
-    const turn = ++this.#asked;
     const now = this.draft.now;
     const cost = $("#cost");
+    this.#lane.drop();
     try {
-      const request = build(now, { kind: "make" }, this.modelOf());
-      const plan = await api.plan(request);
-      if (turn !== this.#asked) return;
+      const plan = await this.#lane.ask(build(now, { kind: "make" }, this.modelOf()));
       const parts = [plural(plan.frames, "frame")];
       if (plan.windows > 1) parts.push(plural(plan.windows, "grid"));
       if (plan.seconds !== null) parts.push(`about ${duration(plan.seconds)}`);
@@ -184,11 +182,11 @@ export class Compose {
       $("#cost-notes").textContent = (plan.notes ?? []).join(" ");
       complain("make", "");
     } catch (error) {
-      if (turn !== this.#asked) return;
+      if (error.status === api.DROPPED) return;
       cost.textContent = "";
       $("#cost-notes").textContent = "";
-      if (error.status !== 0) complain("make", error.message);
       if (!(error instanceof DraftError || error instanceof api.ApiError)) throw error;
+      if (error.status !== 0) complain("make", error.message);
     }
   }
 }

@@ -7,12 +7,14 @@ import { layoutOf, numCells } from "./draft.js";
 export class Layouts {
   #menu = $("#layouts");
   #button = $("#layout");
+  #lane = new api.PlanLane();
 
   constructor(draft, modelOf) {
     this.draft = draft;
     this.modelOf = modelOf;
     this.#menu.addEventListener("toggle", (event) => {
       if (event.newState === "open") this.#open();
+      else this.#lane.drop();
     });
     for (const name of ["rows", "cols"])
       $(`#${name}`).addEventListener("change", () => this.#chooseOwn());
@@ -27,7 +29,7 @@ export class Layouts {
     $("#layout-frames").textContent = numCells(now) === 1 ? "one image" : `${numCells(now)} cells`;
   }
 
-  #open() {
+  async #open() {
     const now = this.draft.now;
     $("#rows").value = now.rows;
     $("#cols").value = now.cols;
@@ -40,7 +42,7 @@ export class Layouts {
     const options = known.map((layout) => this.#option(layout));
     $("#layout-options").replaceChildren(...options);
     (options.find((each) => each.ariaChecked === "true") ?? options[0]).tabIndex = 0;
-    for (const option of options) this.#price(option);
+    for (const option of options) if (!(await this.#price(option))) return;
   }
 
   #option(layout) {
@@ -62,19 +64,26 @@ export class Layouts {
     return option;
   }
 
+  /** Say what a layout costs; false if nobody wants to know any more. */
   async #price(option) {
-    const { model, prompt, steps, guidance } = this.draft.now;
-    const request = { prompt, layout: option.dataset.layout };
-    if (model) request.model = model;
+    const { prompt, steps, guidance } = this.draft.now;
+    const request = this.#request(option.dataset.layout, prompt);
     if (steps) request.steps = steps;
     if (guidance !== null) request.guidance = guidance;
     try {
-      const { seconds } = await api.plan(request);
-      $(".cost", option).textContent = seconds === null ? "" : `~ ${duration(seconds)}`;
-    } catch {
+      const { seconds } = await this.#lane.ask(request);
+      $(".cost", option).textContent = `~ ${duration(seconds)}`;
+    } catch (error) {
+      if (error.status === api.DROPPED) return false;
       $(".cost", option).textContent = "not possible";
       option.disabled = true;
     }
+    return true;
+  }
+
+  #request(layout, prompt) {
+    const { model } = this.draft.now;
+    return model ? { model, prompt, layout } : { prompt, layout };
   }
 
   #move(event) {
@@ -93,12 +102,9 @@ export class Layouts {
     const [rows, cols] = [$("#rows"), $("#cols")].map((input) => Math.round(Number(input.value)));
     if (!(rows >= 1 && cols >= 1)) return;
     try {
-      const { model, prompt } = this.draft.now;
-      const request = { prompt, layout: `${rows}x${cols}` };
-      if (model) request.model = model;
-      await api.plan(request);
+      await this.#lane.ask(this.#request(`${rows}x${cols}`, this.draft.now.prompt));
     } catch (error) {
-      complain("layout", error.message);
+      if (error.status !== api.DROPPED) complain("layout", error.message);
       return;
     }
     complain("layout", "");

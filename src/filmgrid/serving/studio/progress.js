@@ -16,7 +16,7 @@ export class Progress {
     if (this.#box.hidden) this.#quarter = 0;
     this.#box.hidden = false;
     if (job.state === "queued") {
-      const before = (job.position ?? 1) - 1;
+      const before = job.position ?? 0;
       this.#bar.removeAttribute("value");
       this.#text.textContent = before > 0 ? `Waiting for ${plural(before, "job")}` : "About to start";
       say(this.#text.textContent);
