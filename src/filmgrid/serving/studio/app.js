@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { Compose, drawSeed } from "./compose.js";
-import { $, $$, complain, make, plural, say } from "./dom.js";
+import { $, $$, complain, make, plural, say, setIcon } from "./dom.js";
 import { Draft, faceOf, numCells, numFrames } from "./draft.js";
 import { Exporter } from "./export.js";
 import { renderFacts } from "./facts.js";
@@ -53,7 +53,7 @@ new Layouts(draft, modelOf);
 async function submit(action) {
   if (sending) return;
   const place = { make: "make", upscale: "export", between: "export" }[action.kind] ?? "strip";
-  complain(place, "");
+  for (const each of ["make", "strip", "export"]) complain(each, "");
   let request;
   try {
     const fresh = !draft.now.keepSeed && action.kind !== "upscale" && draft.now.seed === usedSeed;
@@ -256,8 +256,10 @@ function refresh() {
   $("#redraw").disabled = !count;
   $("#redraw-label").textContent = count ? `Redraw ${count}` : "Redraw";
   $("#lock").disabled = !count;
-  const locking = chosen().some((cell) => faceOf(now, cell) && !now.locked.includes(cell));
-  $("#lock-label").textContent = locking || !chosen().some((cell) => faceOf(now, cell)) ? "Lock" : "Unlock";
+  const shown = [...selected].filter((cell) => faceOf(now, cell));
+  const unlocking = shown.length > 0 && shown.every((cell) => now.locked.includes(cell));
+  $("#lock-label").textContent = unlocking ? "Unlock" : "Lock";
+  setIcon($("#lock"), unlocking ? "unlock" : "lock");
   $("#selection").textContent = count
     ? `${count} of ${numFrames(now)} selected`
     : `${plural(numFrames(now), "cell")}${now.locked.length ? `, ${now.locked.length} locked` : ""}`;

@@ -149,8 +149,10 @@ export class Compose {
     $("#sigma-auto").hidden = !possible || now.sigma === null;
     $("#sigma-note").textContent = possible
       ? meaning(start)
-      : now.source
-        ? "Dropped pictures are kept exactly; what is around them starts from noise."
+      : Object.keys(now.stills).length
+        ? "Dropped pictures stay exactly as they are; what is around them starts from noise."
+        : now.source
+        ? "These frames do not fill the grid, so it starts from noise."
         : "Starts from noise. Make a sequence or drop a clip, and its frames can be the start.";
   }
 

@@ -11,6 +11,7 @@ export function make(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "text") element.textContent = value;
+    else if (name.startsWith("aria-")) element.setAttribute(name, value);
     else if (value !== false && value !== null && value !== undefined)
       element.setAttribute(name, value === true ? "" : value);
   }
@@ -38,7 +39,7 @@ export function plural(count, noun) {
 }
 
 export function duration(seconds) {
-  if (seconds < 0.95) return "under a second";
+  if (seconds < 0.95) return "1 s";
   if (seconds < 90) return `${Math.round(seconds)} s`;
   if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;

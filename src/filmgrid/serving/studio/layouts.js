@@ -41,7 +41,9 @@ export class Layouts {
       : "This model was trained on single images: without a LoRA, grids hang together by luck.";
     const options = known.map((layout) => this.#option(layout));
     $("#layout-options").replaceChildren(...options);
-    (options.find((each) => each.ariaChecked === "true") ?? options[0]).tabIndex = 0;
+    const current = options.find((each) => each.ariaChecked === "true");
+    (current ?? options[0]).tabIndex = 0;
+    (current ?? $("#rows")).focus();
     for (const option of options) if (!(await this.#price(option))) return;
   }
 

@@ -178,15 +178,15 @@ export class Strip {
   /** Cells as large as the room allows, so that a whole grid is seen at once. */
   #fit() {
     const { cols, source } = this.draft.now;
-    const rows = Math.ceil(this.#cells.length / cols);
-    const style = getComputedStyle(this.#grid);
-    const gap = parseFloat(style.getPropertyValue("--gap"));
-    const edges = parseFloat(style.getPropertyValue("--edges"));
+    const rows = this.#grid.children.length;
+    const gap = parseFloat(getComputedStyle(this.#grid).getPropertyValue("--gap"));
+    const edges = this.#grid.lastElementChild.offsetHeight - this.#cells.at(-1).offsetHeight + 6;
     const ratio = source ? source.width / source.height : 1;
     const wide = (this.#frame.clientWidth - gap * (cols + 1)) / cols;
-    const room = this.#frame.clientHeight;
-    const high = innerWidth < 900 ? Infinity : ((room - rows * edges) / rows) * ratio;
-    const side = Math.max(36, Math.min(wide, Math.max(high, 72), 208));
+    const stacked = getComputedStyle(this.#frame).overflowY === "visible"; // the page itself scrolls
+    const room = stacked ? innerHeight - 300 : this.#frame.clientHeight - 4;
+    const high = Math.max((room / rows - edges) * ratio, stacked ? 96 : 72);
+    const side = Math.max(34, Math.min(wide, innerWidth < 900 ? wide : high, 208));
     this.#grid.style.setProperty("--cell", `${Math.floor(side)}px`);
   }
 
