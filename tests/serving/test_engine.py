@@ -141,6 +141,7 @@ def test_best_of_and_upscaled_frames_are_made(mini, tmp_path):
     assert run.off_by("large") <= LEVELS
     assert run.made["large"].result.arrays.shape[2:] == (128, 128, 3)
     assert len(run.made["best"].result.seeds) == 5
+    assert {rows for _, rows, *_ in run.engine.costs.snapshot()["steps"]} == {4, 2}
 
 
 def test_no_pass_holds_more_sequences_than_allowed(tiny, tmp_path, monkeypatch):

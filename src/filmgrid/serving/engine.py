@@ -82,6 +82,7 @@ class Engine:
         pipeline: for what is done beside the denoising; by default nothing is.
         write: called with every job and its result before that is told, in the pipeline.
         clock: gives seconds on the clock of the submissions.
+        timer: gives seconds to time steps by.
     """
 
     def __init__(
@@ -95,9 +96,10 @@ class Engine:
         pipeline: Pipeline | None = None,
         write: Callable[[str, Result], Any] | None = None,
         clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.generator_of, self.policy, self.max_batch = generator_of, policy, max_batch
-        self.memory, self.clock, self.write = memory, clock, write
+        self.memory, self.clock, self.timer, self.write = memory, clock, timer, write
         self.costs = costs or CostModel()
         self.pipeline = pipeline or Pipeline()
         self._jobs: dict[str, Running] = {}
@@ -192,7 +194,7 @@ class Engine:
             first.last = self.clock()
             return self._turn(first, None)
         generator, wanted = first.generator, [each.wanted for each in chosen]
-        begun = time.perf_counter()
+        begun = self.timer()
         try:
             with torch.inference_mode():
                 made = velocities(generator.backbone, [w for w in wanted if w], generator.dtype)
@@ -206,7 +208,7 @@ class Engine:
                 self._most[first.shape] = max(1, sum(each.rows for each in chosen) // 2)
             return [event for each in chosen for event in self._answer([each])]
         rows = sum(each.rows for each in chosen)
-        self.costs.observe(first.shape, rows, 1, time.perf_counter() - begun)
+        self.costs.observe(first.shape, rows, 1, self.timer() - begun)
         now = self.clock()
         events: list[Event] = []
         for running, velocity in zip(chosen, made, strict=True):
@@ -225,7 +227,7 @@ class Engine:
         return []
 
     def _try(self, running: Running, velocity: Tensor | None) -> Turn | Exception:
-        begun = time.perf_counter()
+        begun = self.timer()
         try:
             turn = running.turn(velocity)
             if turn.ended and self.write is not None and turn.result is not None:
@@ -233,7 +235,7 @@ class Engine:
         except Exception as error:
             return error
         if turn.ended:
-            self.costs.observe_ending(running.shape, time.perf_counter() - begun)
+            self.costs.observe_ending(running.shape, self.timer() - begun)
         return turn
 
     def _collected(self, wait: float = 0.0) -> list[Event]:

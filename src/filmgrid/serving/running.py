@@ -71,7 +71,7 @@ class Running:
         # GriDiT's release makes its own calls of the backbone, a pass after the other.
         self.by_itself = request.is_long and request.sampler == "gridit-release"
         self.batch = min(request.batch, max_batch)
-        self.rows = 1 if request.is_long else min(self.batch, request.best_of)
+        self.most_rows = 1 if request.is_long else min(self.batch, request.best_of)
         self.steps_of_grid = len(sigmas_of(self.plan, request)) - 1
         grids = self.plan.windows if request.is_long else -(-request.best_of // self.batch)
         self.num_steps = max(1, self.steps_of_grid * grids)
@@ -84,6 +84,11 @@ class Running:
         self.elsewhere = False
         """Whether it is in the pipeline, where nothing else may touch it."""
         self._asking: Asking[Any, Any, Any] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Sequences in its next pass; the last ones of a best-of may be fewer."""
+        return self.most_rows if self.wanted is None else len(self.wanted.noisy)
 
     @property
     def may_share(self) -> bool:

@@ -1,0 +1,1 @@
+"""Who goes next: policies of serving, simulated and over the real mini."""
