@@ -61,6 +61,7 @@ def serve(config: ServeConfig) -> None:
                 log_level="warning",
                 server_header=False,
                 timeout_graceful_shutdown=3,
+                timeout_keep_alive=75,  # less, and slow clients meet connections that just ended
                 h11_max_incomplete_event_size=2**16,
             )
         )
