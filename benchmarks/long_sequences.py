@@ -65,6 +65,7 @@ def main() -> None:
         "ours, as many steps, 2 rows kept": {"steps": args.steps, "keep_rows": 2},
         "ours, as it comes": {},
         "ours, 3 rows kept": {"keep_rows": 3},
+        "ours, first row anchored": {"anchor": 4},
     }
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     shown: dict[str, FrameArray] = {}

@@ -7,6 +7,7 @@ import time
 import av
 import numpy as np
 import pytest
+import torch
 
 from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.cli import main
@@ -462,3 +463,33 @@ def test_one_grid_of_an_edit_keeps_times_too(generator, tmp_path):
     *_, result = generator.generate(request)
     result.save(out)
     assert np.abs(frame_times(out) - UNEVEN[:4]).max() < 1e-3
+
+
+def test_anchors_stand_in_every_later_grid(generator, monkeypatch):
+    seen, walk = [], generator.walk
+
+    def watched(plan, sigmas, seeds, reference):
+        seen.append(reference)
+        return walk(plan, sigmas, seeds, reference)
+
+    monkeypatch.setattr(generator, "walk", watched)
+    request = asked(generator, 14, layout="3x2", keep_rows=2, anchor=2, steps=1)
+    *_, last = (event for event in stream(generator, request) if isinstance(event, Checkpoint))
+    first = torch.stack([last.memory.latents[frame] for frame in (0, 1)], dim=1)
+    assert len(seen) > 3
+    for reference in seen[1:]:
+        assert reference.keep[:, :4].all() and not reference.keep[:, 4:].any()
+        assert torch.equal(reference.cells[:, :2], first)
+    assert not torch.equal(seen[-1].cells[:, 2:4], seen[-2].cells[:, 2:4])
+    plain = made(generator, asked(generator, 14, layout="3x2", keep_rows=2, steps=1))
+    anchored = made(generator, request)
+    assert (anchored[:, :6] == plain[:, :6]).all() and (anchored != plain).any()
+
+
+def test_anchors_that_leave_no_room_are_refused(generator):
+    with pytest.raises(ConfigError, match="at most 1"):
+        made(generator, asked(generator, 9, layout="2x2", keep_rows=1, anchor=2))
+    with pytest.raises(ConfigError, match="with spread grids need these"):
+        asked(generator, 9, spread=3, anchor=1)
+    with pytest.raises(ConfigError, match="anchor belongs to sequences"):
+        GenerateRequest(anchor=1)

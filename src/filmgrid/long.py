@@ -208,6 +208,10 @@ class _Stream:
             for cell, frame in enumerate(window.frames)
             if frame in self.memory.latents
         }
+        first = self.request.anchor
+        for cell in range(first):
+            if cell in known and window.frames[cell] >= first:
+                known[cell] = self.memory.latents[cell]
         if self.plan.task != Task.EDIT:
             return from_keyframes(known, self.plan.layout, start) if known else None
         last = self.plan.num_frames - 1
@@ -326,8 +330,10 @@ class _Stream:
         return arrays if self.enlarge is None else np.stack([self.enlarge(each) for each in arrays])
 
     def _forget(self, needed: int) -> None:
-        latents = self.memory.latents
-        self.memory.latents = {frame: value for frame, value in latents.items() if frame >= needed}
+        first, latents = self.request.anchor, self.memory.latents
+        self.memory.latents = {
+            frame: value for frame, value in latents.items() if frame >= needed or frame < first
+        }
         self._forget_source(needed)
 
     def _forget_source(self, needed: int) -> None:

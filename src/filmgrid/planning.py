@@ -234,6 +234,11 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
         kept = layout.num_cells - 1  # one grid is enough, and sees all that is known
     else:
         kept = kept_cells(layout, request.keep_rows)
+        if request.anchor >= kept:
+            raise ConfigError(
+                f"{request.anchor} anchors leave no place for the frame before the new ones: grids "
+                f"of {layout} begin with {kept} known frames. Use an anchor of at most {kept - 1}."
+            )
     known = 0
     arrivals = sorted(given.images)
     if request.inferred_task == Task.EXTEND and given.video is not None:
@@ -402,9 +407,10 @@ def _check_release(request: GenerateRequest, layout: Layout) -> None:
             f"GriDiT's release knows grids of {RELEASE_ROWS}x{RELEASE_ROWS} alone, and this one is "
             f"{layout}. Use that layout, or another sampler."
         )
-    names = ("keep_rows", "spread", "loop", "segment", "colour_lock", "upscale", "respaced")
+    names = ("keep_rows", "spread", "loop", "segment", "anchor", "colour_lock", "upscale")
     fields = GenerateRequest.model_fields
-    other = [name for name in (*names, "shift") if getattr(request, name) != fields[name].default]
+    names += ("respaced", "shift")
+    other = [name for name in names if getattr(request, name) != fields[name].default]
     if request.inferred_task != Task.TEXT:
         other.append(f"the task {request.inferred_task}")
     if other:

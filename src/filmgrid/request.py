@@ -98,6 +98,9 @@ class GenerateRequest(Loading):
     """auto is euler. ddim: at the timesteps of diffusers' DDIM, for models that predict noise;
     dpm-solver++: of second order, for any model; gridit-release: with frames, the sampler of
     GriDiT's release with its defects, to compare."""
+    anchor: int = Field(default=0, ge=0)
+    """With frames: so many first frames of the sequence are shown to every later grid, in the
+    place of the oldest of those that it goes on from, against looks that drift."""
     colour_lock: float = Field(default=0.0, ge=0, le=1)
     """With frames: how far the colours of later grids are brought back to those of the first."""
     cell: int | str | None = None
@@ -228,7 +231,7 @@ class GenerateRequest(Loading):
                 raise ValueError(
                     "gridit-release makes sequences of a length of their own. Add frames."
                 )
-            for name in ("keep_rows", "spread", "loop", "segment", "colour_lock"):
+            for name in ("keep_rows", "spread", "loop", "segment", "anchor", "colour_lock"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(
                         f"{name} belongs to sequences of a length of their own. Add frames."
@@ -243,6 +246,12 @@ class GenerateRequest(Loading):
             raise ValueError(
                 f"best_of {self.best_of} compares whole grids, and frames makes a longer sequence "
                 "as it comes. Leave best_of out and try other seeds."
+            )
+        if self.anchor and (self.spread > 1 or self.between):
+            other = "spread" if self.spread > 1 else "between"
+            raise ValueError(
+                f"anchor {self.anchor} stands in for frames that a grid goes on from, and with "
+                f"{other} grids need these. Leave one out."
             )
         if self.loop and (self.spread > 1 or self.video is not None):
             other = "spread" if self.spread > 1 else "video"
