@@ -28,11 +28,13 @@ def main() -> None:
     asked = what.add_parser("simulate")
     asked.add_argument("--devices", type=int, nargs="+", default=[1, 64, 8])
     asked.add_argument("--loads", type=float, nargs="+", default=list(tables.LOADS))
+    asked.add_argument("--widths", type=int, nargs="*", default=[2, 4, 8])
     asked = what.add_parser("mini")
-    asked.add_argument("--steps", type=int, default=6)
-    asked.add_argument("--count", type=int, default=24)
+    asked.add_argument("--steps", type=int, default=4)
+    asked.add_argument("--count", type=int, default=16)
     asked.add_argument("--cell", type=int, default=32)
     asked.add_argument("--loads", type=float, nargs="+", default=[0.9])
+    asked.add_argument("--slacks", type=float, nargs="+", default=list(tables.SLACKS))
     asked.add_argument("--seeds", type=int, default=len(tables.SEEDS))
     what.add_parser("batching").add_argument("--rounds", type=int, default=9)
     asked = what.add_parser("pipeline")
@@ -42,12 +44,12 @@ def main() -> None:
     if told.what == "traces":
         tables.traces(told.out)
     elif told.what == "simulate":
-        tables.simulated(told.devices, told.loads)
+        tables.simulated(told.devices, told.loads, told.widths)
     else:
         from benchmarks.scheduling import measured
 
         if told.what == "mini":
-            measured.mini(told.steps, told.count, told.cell, told.loads, told.seeds)
+            measured.mini(told.steps, told.count, told.cell, told.loads, told.slacks, told.seeds)
         elif told.what == "batching":
             measured.batching(told.rounds)
         else:

@@ -7,7 +7,7 @@ from statistics import median, quantiles
 
 import torch
 
-from benchmarks.scheduling.tables import HEAD, SHAPES, SLACKS, policies, row
+from benchmarks.scheduling.tables import HEAD, SHAPES, policies, row
 from filmgrid.data.pictures import to_picture
 from filmgrid.generator import Generator, Result
 from filmgrid.inputs import Described
@@ -70,7 +70,9 @@ def served_by_mini(
     return Outcome(tuple(served), tuple(decisions), ())
 
 
-def mini(steps: int, count: int, cell: int, loads: list[float], num_seeds: int) -> None:
+def mini(
+    steps: int, count: int, cell: int, loads: list[float], slacks: list[float], num_seeds: int
+) -> None:
     generator = Generator.from_pretrained("mini", device="cpu")
     engine = Engine(lambda _: generator, timer=time.thread_time)
     alone = {shape: lone_seconds(engine, shape, steps, cell) for shape in SHAPES}
@@ -79,7 +81,7 @@ def mini(steps: int, count: int, cell: int, loads: list[float], num_seeds: int) 
     shares = dict.fromkeys(SHAPES, 1.0)
     print(f"mini, {steps} steps, cells of {cell} px, {count} requests\n\n{HEAD}")
     for load in loads:
-        for slack in SLACKS:
+        for slack in slacks:
             found: dict[str, list[Outcome]] = {}
             for seed in range(num_seeds):
                 words = {"count": count, "num_steps": steps}

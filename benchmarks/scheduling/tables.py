@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 
 from filmgrid.metrics.statistics import student_reach
+from filmgrid.serving import policies as serving
 from filmgrid.serving.policies import Policy, by_deadline, first_come, fixed_queues
 from filmgrid.serving.simulate import Arrival, Outcome, poisson_trace, simulate
 from filmgrid.serving.step_costs import CostTable
@@ -66,7 +67,8 @@ def trace_of(seed: int, load: float, slack: float, num_devices: int) -> list[Arr
     return poisson_trace(seed, MINI, shares, load, slack, **words)
 
 
-def simulated(devices: list[int], loads: list[float]) -> None:
+def simulated(devices: list[int], loads: list[float], widths: list[int]) -> None:
+    serving.WIDTHS = tuple(widths)
     for num_devices in devices:
         print(f"\n{num_devices} devices\n\n{HEAD}")
         times: list[float] = []

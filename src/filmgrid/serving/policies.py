@@ -22,7 +22,7 @@ SHARE, MOST_SHARE = 16.0, 200.0
 that makes none late; and for so many at the most, whatever it does to others."""
 WORTH = 1.05
 """Sequences per second in one pass, over those one by one, that make a device share it."""
-WIDTHS = (2, 4, 8)
+WIDTHS: tuple[int, ...] = (2, 4, 8)
 """Devices that a request may be shared by."""
 
 
