@@ -11,11 +11,13 @@ DEV := .venv/.dev-ready
 PERCEPTUAL := .venv/perceptual
 QUANTIZE := .venv/quantize
 
-.PHONY: help demo gallery test check-long check-perceptual check-quantize lint clean
+.PHONY: help demo studio gallery bench test check-long check-perceptual check-quantize lint clean
 
 help:
 	@echo "make demo        generate a sequence with the shipped model (PROMPT=\"...\" OUT=file.mp4)"
+	@echo "make studio      serve the page and its API on this machine"
 	@echo "make gallery     make docs/gallery.md and its pictures anew with the shipped model"
+	@echo "make bench       set long sequences beside GriDiT's released sampler, small: minutes"
 	@echo "make test        run the tests, seconds each"
 	@echo "make check-long  run the tests that take minutes each"
 	@echo "make check-perceptual  run the tests of LPIPS, FID, RAFT and upscalers, whose packages lie apart"
@@ -27,6 +29,12 @@ demo: $(CORE)
 	@mkdir -p "$(dir $(OUT))"
 	$(BIN)/filmgrid generate "$(PROMPT)" --scale 4 --out "$(OUT)"
 	@echo "The sequence is in $(OUT)"
+
+studio: $(CORE) .venv/.serve-ready
+	$(BIN)/filmgrid serve
+
+bench: $(CORE)
+	$(BIN)/python benchmarks/long_sequences.py --quick
 
 gallery: $(CORE)
 	$(BIN)/python examples/gallery.py docs
@@ -59,9 +67,13 @@ $(CORE): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --editable . --constraint constraints.txt
 	@touch $@
 
+.venv/.serve-ready: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --editable ".[serve]" --constraint constraints.txt
+	@touch $@
+
 $(DEV): pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --editable ".[dev]" --constraint constraints.txt
-	@touch $(CORE) $@
+	@touch $(CORE) .venv/.serve-ready $@
 
 $(PERCEPTUAL)/.ready: constraints-perceptual.txt | $(BIN)/pip
 	rm -rf $(PERCEPTUAL)

@@ -48,8 +48,8 @@ def mini_stills() -> TrainConfig:
 def mini() -> TrainConfig:
     """Grids of all layouts, three hours on two cores with bf16.
 
-    It goes on from the run of ``mini-stills``; ``mini-turns``, ``mini-motions`` and then
-    ``mini-outlines`` go on from it, and its cells are doubled by ``upscaler``.
+    It goes on from the run of ``mini-stills``, ``mini-turns`` and then ``mini-motions`` go on from
+    it, and its cells are doubled by ``upscaler``.
     """
     return TrainConfig(
         out=Path("runs/mini"),
@@ -178,24 +178,6 @@ def mini_motions() -> CurriculumConfig:
         "ema": 0.998,
     }
     return CurriculumConfig(out=Path("runs/mini-motions"), base=base, stages=(words, everything))
-
-
-def mini_outlines() -> TrainConfig:
-    """What mini was finished with: more of the last stage at lower noise, and frames to mend.
-
-    One sequence in eight is shown blurred, under blocks, coarse or grainy. Three quarters of an
-    hour on two cores with bf16.
-    """
-    before = mini_motions().stage(2).model_dump()
-    changes = {
-        "out": Path("runs/mini-outlines"),
-        "start_from": "runs/mini-motions/stage-2",
-        "seed": 11,
-        "noise": {"mean": 0.5, "std": 2.2},
-        "keep_probability": 0.45,
-        "degrade": {"probability": 0.12},
-    }
-    return TrainConfig(**{**before, **changes})
 
 
 def tiny() -> TrainConfig:
@@ -371,7 +353,6 @@ PRESETS: dict[str, Callable[[], AnyConfig]] = {
     "mini-stills": mini_stills,
     "mini-turns": mini_turns,
     "mini-motions": mini_motions,
-    "mini-outlines": mini_outlines,
     "tiny": tiny,
     "upscaler": upscaler,
     **{f"sequence-{size}": partial(sequence, size) for size in SIZES},
