@@ -468,9 +468,9 @@ def test_one_grid_of_an_edit_keeps_times_too(generator, tmp_path):
 def test_anchors_stand_in_every_later_grid(generator, monkeypatch):
     seen, walk = [], generator.walk
 
-    def watched(plan, sigmas, seeds, reference):
+    def watched(plan, sigmas, seeds, reference, *steps):
         seen.append(reference)
-        return walk(plan, sigmas, seeds, reference)
+        return walk(plan, sigmas, seeds, reference, *steps)
 
     monkeypatch.setattr(generator, "walk", watched)
     request = asked(generator, 14, layout="3x2", keep_rows=2, anchor=2, steps=1)
