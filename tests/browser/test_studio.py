@@ -190,8 +190,12 @@ def export(page, kind: str) -> bytes:
     return Path(download.value.path()).read_bytes()
 
 
-def test_the_page_is_small_and_soon_there(browser, server):
+def test_the_page_is_small():
     assert sum(path.stat().st_size for path in STUDIO.iterdir()) <= 300_000
+
+
+@pytest.mark.long  # on a machine that does nothing else
+def test_the_page_is_soon_there(browser, server):
     times = []
     for _ in range(3):
         with studio(browser, server) as page:
@@ -239,7 +243,7 @@ def test_one_press_is_enough_and_two_at_once_make_one_job(browser, server):
         page.locator("#progress").wait_for(state="hidden", timeout=LONG)
 
 
-@pytest.mark.long
+@pytest.mark.long  # on a machine that does nothing else
 def test_the_first_preview_comes_within_a_second_and_a_half(browser, server):
     times = []
     with studio(browser, server) as page:
@@ -495,6 +499,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, server, sch
         for button in ("#export", "#play", "#seed", "#ideas"):
             assert page.locator(button).count() == 1
         page.get_by_role("button", name="Ideas").click()
+        page.locator("#ideas.placed").wait_for()
         menu = page.locator("#ideas").bounding_box()
         assert 0 <= menu["x"] <= menu["x"] + menu["width"] <= 390
 
@@ -523,7 +528,7 @@ def test_axe_finds_nothing_serious(browser, server, scheme, width):
         for state in ("page", "#layout", "#export", "#help-button"):
             if state != "page":
                 page.locator(state).click()
-                page.wait_for_timeout(150)
+                page.locator(".placed, dialog[open]").wait_for()
             page.evaluate(source)
             found = page.evaluate("axe.run().then((result) => result.violations)")
             told = [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in found]
@@ -546,6 +551,12 @@ CLIP = {"ref": "upload:a", "numFrames": 9, "start": 1, "stride": 2}
 MADE = {"ref": "job:b", "numFrames": 4, "start": 0, "stride": 1}
 STILL = {"ref": "upload:c", "frame": 0, "single": True}
 MAKE = {"kind": "make"}
+
+
+@pytest.fixture(scope="module")
+def drafting(browser, server) -> Iterator[Any]:
+    with studio(browser, server) as page:
+        yield page
 
 
 @pytest.mark.parametrize(
@@ -607,9 +618,8 @@ MAKE = {"kind": "make"}
         ),
     ],
 )
-def test_a_draft_becomes_the_request_that_says_it(browser, server, patch, action, wanted):
-    with studio(browser, server) as page:
-        made = page.evaluate(BUILD, [patch, action])
+def test_a_draft_becomes_the_request_that_says_it(drafting, patch, action, wanted):
+    made = drafting.evaluate(BUILD, [patch, action])
     usual = {"model": "mini", "prompt": "a star", "layout": "2x2", "seed": 1}
     assert made == {**usual, **wanted}
     from filmgrid.request import GenerateRequest
@@ -631,6 +641,5 @@ def test_a_draft_becomes_the_request_that_says_it(browser, server, patch, action
         ({}, {"kind": "extend"}, "There is nothing to extend yet."),
     ],
 )
-def test_a_draft_that_cannot_be_asked_for_says_why(browser, server, patch, action, sentence):
-    with studio(browser, server) as page:
-        assert page.evaluate(BUILD, [patch, action]).startswith(sentence)
+def test_a_draft_that_cannot_be_asked_for_says_why(drafting, patch, action, sentence):
+    assert drafting.evaluate(BUILD, [patch, action]).startswith(sentence)
