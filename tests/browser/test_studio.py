@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.request
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -155,14 +155,22 @@ def choose(page, *, layout="2x2", steps=2) -> None:
 
 def make(page, server) -> dict[str, Any]:
     """Press the button and wait until the frames are there."""
-    page.locator("#make").click()
-    return finished(page, server)
+    return made_by(page, server, page.locator("#make").click)
 
 
-def finished(page, server) -> dict[str, Any]:
-    page.locator("#progress").wait_for()
-    page.locator("#progress").wait_for(state="hidden", timeout=LONG)
-    return server.jobs()[0]
+def made_by(page, server, act: Callable[[], None]) -> dict[str, Any]:
+    """Do something that submits a job, and wait until its frames are on the strip."""
+    known = {job["id"] for job in server.jobs()}
+    act()
+    deadline = time.monotonic() + LONG / 1000
+    while time.monotonic() < deadline:
+        job = next((job for job in server.jobs() if job["id"] not in known), None)
+        if job is not None and job["state"] in ("done", "failed"):
+            assert job["state"] == "done", job["error"]
+            page.locator(f'.cell img[data-path*="{job["id"]}"]').first.wait_for()
+            return job
+        page.wait_for_timeout(100)
+    raise AssertionError("the job did not come to an end")
 
 
 def cell(page, number: int) -> Any:
@@ -221,7 +229,7 @@ def test_an_empty_page_is_three_clicks_from_a_sequence(browser, server):
     with studio(browser, server) as page:
         page.locator("#layout").click()
         page.locator('[data-layout="1x1"]').click()
-        assert make(page, server)["state"] == "done"
+        assert make(page, server)["layout"] == "1x1"
         widths = page.locator(".cell img").evaluate_all(
             "(images) => Promise.all(images.map((image) => image.decode()))"
             ".then(() => images.map((image) => image.naturalWidth))"
@@ -282,8 +290,7 @@ def test_redrawing_two_cells_leaves_the_others_bit_for_bit(browser, server):
         cell(page, 1).click()
         cell(page, 3).click(modifiers=["Control"])
         assert page.locator("#selection").inner_text() == "2 of 4 selected"
-        page.get_by_role("button", name="Redraw 2").click()
-        job = finished(page, server)
+        job = made_by(page, server, page.get_by_role("button", name="Redraw 2").click)
         assert job["request"]["redraw"] == "1,3"
         second = server.frames(job["id"])
         same = [np.array_equal(*pair) for pair in zip(first, second, strict=True)]
@@ -312,7 +319,8 @@ def test_a_reload_in_the_middle_finds_the_job_still_moving(browser, server):
         text = page.locator("#progress-text")
         seen = text.inner_text()
         page.locator("#progress-text", has_not_text=seen).wait_for(timeout=LONG)
-        job = finished(page, server)
+        page.locator("#progress").wait_for(state="hidden", timeout=LONG)
+        job = server.jobs()[0]
         assert job["state"] == "done"
         assert job["attempt"] == 1
         assert page.locator(".cell.empty").count() == 0
@@ -415,8 +423,7 @@ def test_a_clip_becomes_the_frames_that_are_changed(browser, server):
         page.locator("#clip-start").blur()
         cell(page, 0).click()
         page.get_by_role("button", name="Lock", exact=True).click()
-        page.get_by_role("button", name="Change 3 frames").click()
-        job = finished(page, server)
+        job = made_by(page, server, page.get_by_role("button", name="Change 3 frames").click)
         assert job["request"]["video_start"] == 2
         assert job["request"]["lock"] == "0"
         assert np.array_equal(server.frames(job["id"])[0], frames[2])
@@ -427,8 +434,7 @@ def test_a_sequence_goes_on_by_a_row_and_is_enlarged(browser, server):
     with studio(browser, server) as page:
         choose(page)
         first = server.frames(make(page, server)["id"])
-        page.get_by_role("button", name="Add a row").click()
-        job = finished(page, server)
+        job = made_by(page, server, page.get_by_role("button", name="Add a row").click)
         longer = server.frames(job["id"])
         assert len(longer) == 6
         assert all(np.array_equal(*pair) for pair in zip(first, longer, strict=False))
@@ -436,8 +442,8 @@ def test_a_sequence_goes_on_by_a_row_and_is_enlarged(browser, server):
         assert page.get_by_role("row").count() == 3
 
         page.get_by_role("button", name="Upscale").click()
-        page.get_by_role("button", name="Twice as large").click()
-        large = server.frames(finished(page, server)["id"])
+        job = made_by(page, server, page.get_by_role("button", name="Twice as large").click)
+        large = server.frames(job["id"])
         assert [frame.shape for frame in large] == [(128, 128, 3)] * 6
 
 
@@ -446,8 +452,8 @@ def test_the_keyboard_is_enough(browser, server):
         choose(page)
         press = page.keyboard.press
         page.locator("#prompt").focus()
-        press("Control+Enter")
-        first = server.frames(finished(page, server)["id"])
+        job = made_by(page, server, lambda: press("Control+Enter"))
+        first = server.frames(job["id"])
         for _ in range(30):
             press("Tab")
             if page.evaluate("document.activeElement.getAttribute('role')") == "gridcell":
@@ -459,8 +465,7 @@ def test_the_keyboard_is_enough(browser, server):
         press("Space")
         press("Shift+ArrowLeft")
         assert page.locator("#selection").inner_text() == "2 of 4 selected"
-        press("r")
-        job = finished(page, server)
+        job = made_by(page, server, lambda: press("r"))
         assert job["request"]["redraw"] == "2-3"
         assert np.array_equal(server.frames(job["id"])[0], first[0])
         press("k")
