@@ -52,7 +52,7 @@ export class Compose {
         const value = Math.max(least, Math.round(Number(event.target.value) || least));
         draft.change({ source: { ...draft.now.source, [name]: value } });
       });
-    $("#ideas").addEventListener("toggle", () => this.#offerIdeas());
+    $("#ideas").addEventListener("beforetoggle", () => this.#offerIdeas());
     draft.addEventListener("change", () => this.render());
     this.render();
   }

@@ -98,7 +98,6 @@ export class History {
       type: "button",
       class: "open",
       title: job.error ?? name,
-      "aria-label": `${name}, ${state(job)}. Open it with its settings`,
       onclick: () => this.onOpen(this.#jobs.get(job.id)),
     }, face, bar,
       make("span", { class: "name", text: name }),

@@ -12,7 +12,7 @@ export class Layouts {
   constructor(draft, modelOf) {
     this.draft = draft;
     this.modelOf = modelOf;
-    this.#menu.addEventListener("toggle", (event) => {
+    this.#menu.addEventListener("beforetoggle", (event) => {
       if (event.newState === "open") this.#open();
       else this.#lane.drop();
     });
@@ -41,9 +41,7 @@ export class Layouts {
       : "This model was trained on single images: without a LoRA, grids hang together by luck.";
     const options = known.map((layout) => this.#option(layout));
     $("#layout-options").replaceChildren(...options);
-    const current = options.find((each) => each.ariaChecked === "true");
-    (current ?? options[0]).tabIndex = 0;
-    (current ?? $("#rows")).focus();
+    (options.find((each) => each.ariaChecked === "true") ?? options[0]).tabIndex = 0;
     for (const option of options) if (!(await this.#price(option))) return;
   }
 

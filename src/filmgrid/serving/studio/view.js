@@ -31,12 +31,13 @@ for (const dialog of $$("dialog"))
     if (event.target === dialog) dialog.close();
   });
 
-/** Menus open beside their button and stay inside of the window. */
+/** Menus open beside their button and stay inside of the window; they are filled before. */
 for (const menu of $$("[popover]")) {
   const button = $(`[popovertarget="${menu.id}"]`);
   menu.addEventListener("toggle", (event) => {
     const open = event.newState === "open";
     button.setAttribute("aria-expanded", open);
+    menu.classList.toggle("placed", open);
     if (!open) return;
     const { left, right, top, bottom } = button.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = menu;
@@ -44,7 +45,7 @@ for (const menu of $$("[popover]")) {
     menu.style.left = `${Math.max(8, Math.min(fromLeft, innerWidth - width - 8))}px`;
     const above = bottom + 6 + height > innerHeight && top - height > 6;
     menu.style.top = `${Math.max(8, above ? top - height - 6 : Math.min(bottom + 6, innerHeight - height - 8))}px`;
-    menu.querySelector("[autofocus], [aria-checked=true], .item, button, input")?.focus();
+    (menu.querySelector("[aria-checked=true]") ?? menu.querySelector(".item, input"))?.focus();
   });
   menu.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
