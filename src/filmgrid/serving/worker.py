@@ -161,11 +161,11 @@ class Worker:
         try:
             request = read_job(folder / JOB)
             taken = Taken(record, folder, request)
+            for old in folder.glob(".result-*"):
+                shutil.rmtree(old, ignore_errors=True)
             if (folder / RESULT).is_dir():  # its worker died between the result and saying so
                 self._say_done(taken, None)
                 return
-            for old in folder.glob(".result-*"):
-                shutil.rmtree(old, ignore_errors=True)
             submission = Submission(record.id, request, record.deadline, record.created)
             self.engine.admit(submission, folder / WORK)
         except Exception as error:  # nothing that a job brings may take the others down
@@ -253,13 +253,11 @@ class Worker:
         def publish() -> None:
             if part is not None:
                 part.rename(taken.folder / RESULT)
+            shutil.rmtree(taken.folder / WORK, ignore_errors=True)
 
         job = taken.record.id
-        size = size_of(taken.folder)
-        if self.store.finish(job, self.name, publish, resolved, size):
-            shutil.rmtree(taken.folder / WORK, ignore_errors=True)
-            self.store.weigh(job, size_of(taken.folder))
-        else:
+        size = size_of(taken.folder) - size_of(taken.folder / WORK)
+        if not self.store.finish(job, self.name, publish, resolved, size):
             if part is not None:
                 shutil.rmtree(part, ignore_errors=True)
             self.store.drop(job, self.name)
