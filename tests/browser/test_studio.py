@@ -307,7 +307,7 @@ def test_redrawing_two_cells_leaves_the_others_bit_for_bit(browser, server):
 
 def test_a_reload_in_the_middle_finds_the_job_still_moving(browser, server):
     with studio(browser, server) as page:
-        choose(page, steps=30)
+        choose(page, layout="4x4", steps=60)
         page.locator("#prompt").fill("a green ring moving left on a black background")
         page.locator("#make").click()
         page.locator(".cell.making").first.wait_for(timeout=LONG)
@@ -331,7 +331,7 @@ def test_a_server_that_is_killed_and_started_again_finishes_the_job(browser, tmp
     try:
         context = browser.new_context()
         page = visit(context, server)
-        choose(page, steps=20)
+        choose(page, layout="4x4", steps=40)
         page.locator("#make").click()
         page.locator(".cell.making").first.wait_for(timeout=LONG)
         server.kill()
