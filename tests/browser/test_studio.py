@@ -305,6 +305,7 @@ def test_redrawing_two_cells_leaves_the_others_bit_for_bit(browser, server):
         assert all(job["id"] in path for path in paths)
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_a_reload_in_the_middle_finds_the_job_still_moving(browser, server):
     with studio(browser, server) as page:
         choose(page, layout="4x4", steps=60)
@@ -326,6 +327,7 @@ def test_a_reload_in_the_middle_finds_the_job_still_moving(browser, server):
         assert page.locator(".cell.empty").count() == 0
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_a_server_that_is_killed_and_started_again_finishes_the_job(browser, tmp_path):
     server = Server(tmp_path / "workspace")
     try:
@@ -347,6 +349,7 @@ def test_a_server_that_is_killed_and_started_again_finishes_the_job(browser, tmp
         server.stop()
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_cancel_stops_within_a_step(browser, server):
     with studio(browser, server) as page:
         choose(page, layout="4x4", steps=40)
@@ -362,6 +365,7 @@ def test_cancel_stops_within_a_step(browser, server):
         page.locator(f'[data-job="{job["id"]}"] .when', has_text="cancelled").wait_for()
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_two_tabs_do_not_disturb_each_other(browser, server):
     context = browser.new_context()
     one, other = visit(context, server), visit(context, server)
@@ -409,6 +413,7 @@ def test_what_is_no_clip_is_refused_with_a_sentence(browser, server, tmp_path):
     context.close()
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_a_clip_becomes_the_frames_that_are_changed(browser, server):
     frames = np.random.default_rng(1).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     held = io.BytesIO()
@@ -430,6 +435,7 @@ def test_a_clip_becomes_the_frames_that_are_changed(browser, server):
         assert page.locator("#compare").is_enabled()
 
 
+@pytest.mark.long  # waits for jobs as a person would
 def test_a_sequence_goes_on_by_a_row_and_is_enlarged(browser, server):
     with studio(browser, server) as page:
         choose(page)
