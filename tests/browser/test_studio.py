@@ -41,6 +41,12 @@ FLAGS = (
 )
 PATIENCE, LONG = 60_000, 300_000
 """Milliseconds that the page and a job may take on a busy machine."""
+PASTE = """(cell, [name, type, data]) => {
+  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const clipboardData = new DataTransfer();
+  clipboardData.items.add(new File([bytes], name, { type }));
+  cell.dispatchEvent(new ClipboardEvent("paste", { bubbles: true, clipboardData }));
+}"""
 DROP = """(cell, [name, type, data]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const dataTransfer = new DataTransfer();
@@ -281,6 +287,33 @@ def test_a_picture_on_a_cell_is_in_the_download_bit_for_bit(browser, server):
             assert len(names) == 4
             assert np.array_equal(picture(frames.read(names[2])), given)
         page.get_by_role("gridcell", name="Cell 2, locked").wait_for()
+
+
+def test_a_picture_is_pasted_on_the_selected_cell_and_taken_off(browser, server):
+    given = np.zeros((64, 64, 3), dtype=np.uint8)
+    with studio(browser, server) as page:
+        cell(page, 5).click()
+        data = base64.b64encode(png(given)).decode()
+        cell(page, 5).evaluate(PASTE, ["pasted.png", "image/png", data])
+        page.get_by_role("gridcell", name="Cell 5, locked").wait_for()
+        page.keyboard.press("Delete")
+        page.get_by_role("gridcell", name="Cell 5, empty").wait_for()
+        page.locator("#undo").click()
+        page.get_by_role("gridcell", name="Cell 5, locked").wait_for()
+
+
+@pytest.mark.long  # waits for jobs as a person would
+def test_a_longer_sequence_comes_grid_after_grid_with_a_prompt_for_each_row(browser, server):
+    with studio(browser, server) as page:
+        choose(page)
+        page.locator("#frames").fill("7")
+        page.locator("#per-row").check()
+        page.get_by_label("Prompt from row 3 on").fill("a blue star growing")
+        assert page.get_by_role("gridcell").count() == 7
+        job = make(page, server)
+        assert job["request"]["segment"] == ["4=a blue star growing"]
+        assert job["num_frames"] == 7
+        assert page.locator(f'.cell img[data-path*="{job["id"]}"]').count() == 7
 
 
 def test_redrawing_two_cells_leaves_the_others_bit_for_bit(browser, server):

@@ -177,13 +177,16 @@ export function sourceOf(job) {
     name: job.name || job.request.prompt || "sequence",
     // What was only enlarged is edited at the size that the model paints.
     editRef: isEnlarged(job) ? job.request.video : null,
-    from: job.request.video ? beforeOf(job.request) : null,
+    from: beforeOf(job),
   };
 }
 
-/** Where the frames lie that a job was made from; how many they are shows when they are asked for. */
-function beforeOf({ video, video_start: start = 0, video_stride: stride = 1, between = 0 }) {
-  return between ? null : { ref: video, start, stride, numFrames: Number.MAX_SAFE_INTEGER };
+/** Where the frames lie that a job was made from, frame by frame beside its own. */
+function beforeOf({ request, num_frames: count, layout }) {
+  const { video, video_start: start = 0, video_stride: stride = 1, between = 0 } = request;
+  if (!video || between) return null;
+  const there = request.task === "extend" ? count - Number(layout.split("x")[1]) : count;
+  return { ref: video, start, stride, numFrames: start + there * stride };
 }
 
 const isEnlarged = ({ request }) => request.upscale > 1 && request.sigma === 0 && request.video;
