@@ -5,7 +5,7 @@ import { $, complain, make, say } from "./dom.js";
 
 const FORMATS = [
   ["mp4", "Video", "mp4, plays everywhere"],
-  ["webm", "Video for the web", "webm, AV1"],
+  ["webm", "Video for the web", "webm, VP9"],
   ["gif", "GIF", "animation, 256 colours"],
   ["webp", "WebP", "animation, lossless"],
   ["png", "Grid", "one png, lossless, holds its settings"],
