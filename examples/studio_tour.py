@@ -17,8 +17,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from filmgrid.bars.scenes import motion_scene
+from filmgrid.data.world.motion_captions import full_caption
+from filmgrid.data.world.source import render
+from filmgrid.grid.spec import CellSize
+from filmgrid.types import ImageArray
 
 DESKTOP, PHONE = (1280, 800), (390, 844)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
@@ -27,7 +33,7 @@ PATIENCE, LONG = 60_000, 1_200_000
 DROP = """(cell, data) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([bytes], "circle.png", { type: "image/png" }));
+  dataTransfer.items.add(new File([bytes], "frame.png", { type: "image/png" }));
   cell.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer }));
 }"""
 
@@ -84,13 +90,12 @@ def finish(page: Page) -> None:
     page.locator("#progress").wait_for(state="hidden", timeout=LONG)
 
 
-def circle(left: int) -> str:
-    """A picture to drop: a red circle, as base64 of a PNG."""
-    image = Image.new("RGB", (256, 256), (27, 34, 94))
-    ImageDraw.Draw(image).ellipse((left, 96, left + 64, 160), fill=(226, 32, 38))
+def dropped(page: Page, number: int, frame: ImageArray) -> None:
+    """Drop a frame on a cell, and wait until it is there."""
     held = io.BytesIO()
-    image.resize((64, 64), Image.Resampling.LANCZOS).save(held, "png")
-    return base64.b64encode(held.getvalue()).decode()
+    Image.fromarray(frame).save(held, "png")
+    cell(page, number).evaluate(DROP, base64.b64encode(held.getvalue()).decode())
+    page.get_by_role("gridcell", name=f"Cell {number}, locked").wait_for()
 
 
 def tour(browser: Browser, address: str, folder: Path) -> None:
@@ -111,11 +116,11 @@ def tour(browser: Browser, address: str, folder: Path) -> None:
     finish(page)
 
     light = visit(browser, address, DESKTOP, "light")
-    light.locator("#prompt").fill("a red circle moving right on a navy background")
-    cell(light, 0).evaluate(DROP, circle(8))
-    light.get_by_role("gridcell", name="Cell 0, locked").wait_for()
-    cell(light, 15).evaluate(DROP, circle(184))
-    light.get_by_role("gridcell", name="Cell 15, locked").wait_for()
+    scene = motion_scene(1, 1, verbs=["circling"], single=True)
+    frames = render([scene], 16, CellSize(64, 64))[0].numpy()
+    light.locator("#prompt").fill(full_caption(scene))
+    for number in (0, 5, 10, 15):
+        dropped(light, number, frames[number])
     light.locator("#layout").click()
     light.locator(".option", has_text="8 × 8").get_by_text("~").wait_for()
     take(light, folder / "dropped.webp")
@@ -125,6 +130,7 @@ def tour(browser: Browser, address: str, folder: Path) -> None:
     light.locator("#onion").click()
     light.locator("#scrub").fill("8")
     light.locator("#export").click()
+    light.mouse.move(600, 790)
     take(light, folder / "export.webp")
 
     phone = visit(browser, address, PHONE, "dark")

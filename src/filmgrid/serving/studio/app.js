@@ -152,6 +152,7 @@ async function open(job) {
   progress.hide();
   draft.select([]);
   draft.change(made);
+  if (matchMedia("(max-width: 1180px)").matches) $("#stage").scrollIntoView();
   usedSeed = made.seed;
   if (FINAL.includes(job.state)) {
     draft.watch(null);
