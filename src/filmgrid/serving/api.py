@@ -127,6 +127,12 @@ def make_app(
     return app
 
 
+class WebP(Response):
+    """A small picture."""
+
+    media_type = "image/webp"
+
+
 STATUS: tuple[tuple[type[Exception], int], ...] = (
     (MissingUploadError, 404),
     (ConflictError, 409),
@@ -287,13 +293,17 @@ def delete_job(request: Request, job: str) -> None:
     remove_job(service.store, service.workspace, _record(request, job).id)
 
 
-@jobs_router.get("/jobs/{job}/preview", response_class=FileResponse)
-def preview(request: Request, job: str) -> FileResponse:
+@jobs_router.get("/jobs/{job}/preview", response_class=WebP)
+def preview(request: Request, job: str) -> WebP:
     """The latest look at a job, as one small picture of its grid."""
     record = _record(request, job)
     path = the_service(request).workspace.job(job) / PREVIEW
     headers = {"x-step": str(record.preview or 0), "cache-control": "no-store"}
-    return _file(path, "image/webp", headers)
+    try:
+        content = path.read_bytes()  # at once, for its worker puts the next one in its place
+    except FileNotFoundError as error:
+        raise HTTPException(404, "There is no such picture yet.") from error
+    return WebP(content, headers=headers)
 
 
 @jobs_router.get("/jobs/{job}/thumb", response_class=FileResponse)

@@ -14,7 +14,8 @@ from filmgrid.serving.store import JobRecord, JobStore
 
 LOOK_S = 0.06
 """Seconds between two looks at whether anybody wrote, while somebody listens."""
-KEEP_ALIVE_S = 15.0
+KEEP_ALIVE_S = 5.0
+"""Seconds without a change after which a listener is told that it is heard."""
 
 
 class EventStream(StreamingResponse):
@@ -127,12 +128,12 @@ async def stream(
             return
     yield KEEPALIVE_COMMENT  # so that the listener knows that it is heard
     async for changed in watcher.listen():
-        if not changed:
-            yield KEEPALIVE_COMMENT
-            continue
         now = store.now()
-        records, gone = store.changes(seen, job)
-        for line in events_of(records, gone, seen, tell):
+        records, gone = store.changes(seen, job)  # after a while unasked too: no word gets lost
+        lines = events_of(records, gone, seen, tell)
+        if not changed and not lines:
+            yield KEEPALIVE_COMMENT
+        for line in lines:
             yield line
         numbers = [max(each.changed, each.moved, each.shown) for each in records]
         seen = max([now, *numbers])
