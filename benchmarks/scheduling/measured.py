@@ -1,5 +1,6 @@
 """The parts of the benchmark that run the real mini."""
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -71,7 +72,7 @@ def served_by_mini(
 
 
 def mini(
-    steps: int, count: int, cell: int, loads: list[float], slacks: list[float], num_seeds: int
+    steps: int, count: int, cell: int, loads: list[float], slacks: list[float], seeds: list[int]
 ) -> None:
     generator = Generator.from_pretrained("mini", device="cpu")
     engine = Engine(lambda _: generator, timer=time.thread_time)
@@ -83,12 +84,14 @@ def mini(
     for load in loads:
         for slack in slacks:
             found: dict[str, list[Outcome]] = {}
-            for seed in range(num_seeds):
+            for seed in seeds:
                 words = {"count": count, "num_steps": steps}
                 trace = poisson_trace(seed, costs, shares, load, slack, **words)
                 for name, policy in policies(named(costs, generator, steps, cell), 1).items():
                     made = served_by_mini(engine, trace, policy, alone, cell)
                     found.setdefault(name, []).append(made)
+                    told = f"{load} {slack} {seed} {name}: {made.met} {made.wait('1x1'):.4f}"
+                    print(told, file=sys.stderr, flush=True)
             print(row(load, slack, found), flush=True)
 
 

@@ -28,6 +28,8 @@ def policies(costs: CostTable, num_devices: int) -> dict[str, Policy]:
 
 def interval(values: list[float]) -> str:
     """Mean over seeds, and how far a 95% interval of Student reaches."""
+    if len(values) < 2:
+        return f"{fmean(values):.3f}"
     reach = student_reach(0.95, len(values) - 1) * stdev(values) / len(values) ** 0.5
     return f"{fmean(values):.3f} ± {reach:.3f}"
 

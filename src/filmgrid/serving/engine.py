@@ -107,6 +107,9 @@ class Engine:
         self._peaks: dict[tuple[str, torch.dtype], float] = {}
         self._aside: dict[str, Running] = {}  # in the pipeline, by the name of their piece
         self._pieces = 0
+        self._since: float | None = None
+        """When the last step ended, if the next one followed at once: what lies between two steps,
+        such as a preview that is shown, is part of what a step costs."""
 
     def admit(self, submission: Submission, work: Path) -> None:
         """Take a request on.
@@ -152,6 +155,11 @@ class Engine:
 
     def step(self) -> list[Event]:
         """Make one step of what the policy chooses, and tell what came of it; [] when idle."""
+        events = self._stepped()
+        self._since = self.timer() if self.busy else None
+        return events
+
+    def _stepped(self) -> list[Event]:
         events = self._collected()
         while chosen := self._chosen(begun=self.pipeline.pending >= AHEAD):
             beginning = [running for running in chosen if not running.begun]
@@ -194,7 +202,7 @@ class Engine:
             first.last = self.clock()
             return self._turn(first, None)
         generator, wanted = first.generator, [each.wanted for each in chosen]
-        begun = self.timer()
+        begun = self.timer() if self._since is None else self._since
         try:
             with torch.inference_mode():
                 made = velocities(generator.backbone, [w for w in wanted if w], generator.dtype)
