@@ -1,6 +1,5 @@
 """A report in a real browser: nothing sticks out, all loads, nothing is asked from outside."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,30 +12,7 @@ from filmgrid.evaluation.spec import Statement
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 NAMES = [f"clip-{index}" for index in range(5)] + ["a-name-without-any-place-to-break-" * 4]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    if found is None:
-        pytest.skip("there is no Chromium on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        yield launched
-        launched.close()
 
 
 def evaluation(root: Path, made: str, shift: float) -> Evaluation:
