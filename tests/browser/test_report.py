@@ -10,8 +10,6 @@ from filmgrid.evaluation.report import write_comparison, write_report
 from filmgrid.evaluation.results import ClipSetFacts, Evaluation, Interval, MetricResult
 from filmgrid.evaluation.spec import Statement
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
 NAMES = [f"clip-{index}" for index in range(5)] + ["a-name-without-any-place-to-break-" * 4]
 
 

@@ -24,7 +24,6 @@ from PIL import Image
 
 import filmgrid
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 STUDIO = Path(filmgrid.__file__).parent / "serving" / "studio"
