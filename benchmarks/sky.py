@@ -39,7 +39,7 @@ from filmgrid.metrics.statistics import bootstrap_mean
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.models.families import load_mini
 from filmgrid.models.precision import choose_device, choose_dtype
-from filmgrid.process.resampling import resampled
+from filmgrid.process.resampling import coarse_part, resampled
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.upscale import SuperResolution
 from filmgrid.training.config import TrainConfig
@@ -160,13 +160,12 @@ def measure_larger(runs: Path) -> dict[str, Any]:
         ]
         told[harm] = {"bicubic psnr": _of([psnr(a, b) for a, b in zip(clips, given, strict=True)])}
         told[harm]["bicubic flicker"] = _of(_flicker(clips, given))
+        coarse = [frames_of(coarse_part(pixels_of(clip), FACTOR)) for clip in given]
+        told[harm]["gain dB of the coarse part alone"] = _of(_gains(clips, given, coarse))
         for steps, shared in ((1, True), (4, True), (4, False)):
             network = SuperResolution(backbone, device, dtype, num_steps=steps, shared_noise=shared)
             made = [frames_of(network.paint(pixels_of(clip, device))) for clip in given]
-            gains = [
-                psnr(true, ours) - psnr(true, plain)
-                for true, ours, plain in zip(clips, made, given, strict=True)
-            ]
+            gains = _gains(clips, given, made)
             way = f"{steps} step(s), {'shared' if shared else 'own'} noise"
             told[harm][way] = {"gain dB": _of(gains), "flicker": _of(_flicker(clips, made))}
             if shared:
@@ -230,6 +229,14 @@ def clips_of(folder: Path, split: Split) -> dict[str, FrameArray]:
 
 def _shrunk(clip: FrameArray) -> FrameArray:
     return made_small(clip, FACTOR)
+
+
+def _gains(clips: list[FrameArray], given: list[FrameArray], made: list[FrameArray]) -> list[float]:
+    """PSNR of each clip over that of what was given of it."""
+    return [
+        psnr(true, ours) - psnr(true, plain)
+        for true, ours, plain in zip(clips, made, given, strict=True)
+    ]
 
 
 def _flicker(clips: list[FrameArray], made: list[FrameArray]) -> list[float]:

@@ -26,7 +26,7 @@ def backbone_of(layout="1x1", cell=16, factor=2, bright=0.0):
     """A network that adds nothing to what it is given, or the same to every pixel."""
     torch.manual_seed(0)
     module = GridTransformer(
-        patch=8, dim=64, depth=1, head_dim=32, max_words=1, text_depth=0, given_channels=3
+        patch=8, dim=64, depth=1, head_dim=32, max_words=1, text_depth=0, given_channels=6
     )
     torch.nn.init.constant_(module.head.paint.bias, bright)
     facts = BackboneFacts(

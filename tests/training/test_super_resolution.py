@@ -47,8 +47,9 @@ def config_of(out, **changes):
 def test_crops_come_with_what_is_given_of_them(tmp_path):
     config = config_of(tmp_path, batch=12, super_resolution={"factor": 4, "frame": 64})
     batch = Batches(config, open_sources(config))[0]
-    assert batch.frames.shape == batch.given.shape == (12, 1, 16, 16, 3)
-    for large, given in zip(batch.frames[:, 0], batch.given[:, 0], strict=True):
+    assert batch.frames.shape == (12, 1, 16, 16, 3)
+    assert batch.given.shape == (12, 1, 16, 16, 6)
+    for large, given in zip(batch.frames[:, 0], batch.given[:, 0, ..., 3:], strict=True):
         assert (given != large).any()
         assert abs(given.astype(int).mean() - large.mean()) < 12
 
@@ -86,8 +87,9 @@ def test_what_is_given_reaches_the_network(tmp_path):
     state = start_state(config)
     batch = Batches(config, open_sources(config))[0]
     state.module.head.gate.bias.data.fill_(-30.0)
-    # An untrained network paints what it was given: its error is that of bicubic frames.
-    given, true = (state.code(each, batch.layout) for each in (batch.given, batch.frames))
+    # An untrained network paints the coarse part of what it was given.
+    coarse = batch.given[..., :3]
+    given, true = (state.code(each, batch.layout) for each in (coarse, batch.frames))
     level = torch.from_numpy(batch.sigma)[..., None, None, None]
     wanted = (given - true) / level.clamp(min=config.loss.sigma_floor)
     loss = losses_of(state, batch)[0].item()
@@ -104,7 +106,7 @@ def test_it_starts_from_a_model_of_frames_as_no_change_but_the_added_frames(tmp_
     assert isinstance(module, GridTransformer)
     noisy, sigma = torch.randn(1, 1, 3, 16, 16), torch.full((1, 1), 0.7)
     words = torch.zeros(1, 1, 12, dtype=torch.long)
-    given = torch.zeros(1, 1, 3, 16, 16)
+    given = torch.zeros(1, 1, 6, 16, 16)
     torch.testing.assert_close(
         module(noisy, sigma, words, 1, given), base(noisy, sigma, words, 1), atol=1e-5, rtol=1e-5
     )

@@ -21,7 +21,7 @@ from filmgrid.models.families import load_mini
 from filmgrid.models.places import is_network_file
 from filmgrid.models.tiles import fading, tile_starts
 from filmgrid.process.noise import seeded_noise
-from filmgrid.process.resampling import resampled
+from filmgrid.process.resampling import coarse_part, resampled
 from filmgrid.sampling.guidance import guided
 from filmgrid.sampling.loop import VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
@@ -117,7 +117,8 @@ class SuperResolution:
     @torch.inference_mode()
     def paint(self, given: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
         """Large frames from frames that were enlarged without the network, in [-1, 1]."""
-        whole = whole_tokens(given, self.backbone.facts.stride)
+        beside = torch.cat([coarse_part(given, self.factor), given], dim=-3)
+        whole = whole_tokens(beside, self.backbone.facts.stride)
         made: list[Tensor] = []
         for first, cells in self._groups(len(whole)):
             kept = made[first : cells.start]  # what was made of the group already
@@ -136,15 +137,15 @@ class SuperResolution:
             yield start - 1, slice(start, min(num_frames, start + most - 1))
 
     def _sample(
-        self, given: Float[Tensor, "n 3 h w"], first: int, kept: list[Tensor]
+        self, given: Float[Tensor, "n 6 h w"], first: int, kept: list[Tensor]
     ) -> list[Tensor]:
         """Large frames, without those that were kept."""
         joint = self.layout.num_cells > 1
-        given = given[None] if joint else given[:, None]  #                    b n 3 h w
-        noise = self._noise(given, first)
+        given = given[None] if joint else given[:, None]  #                    b n 6 h w
+        noise = self._noise(given[:, :, :3], first)
         reference = None
         if kept:
-            cells = torch.zeros_like(given)
+            cells = torch.zeros_like(noise)
             cells[:, : len(kept)] = torch.stack(kept)
             keep = torch.arange(given.shape[1], device=self.device) < len(kept)
             reference = Reference(cells, keep[None])
@@ -162,7 +163,7 @@ class SuperResolution:
         seeds = [self.seed + first + place for place in range(batch * num_cells)]
         return seeded_noise(seeds, tuple(given.shape[2:]), self.device).view_as(given)
 
-    def _velocity(self, given: Float[Tensor, "b n 3 h w"]) -> VelocityOf:
+    def _velocity(self, given: Float[Tensor, "b n 6 h w"]) -> VelocityOf:
         """Velocity of whole frames, from tiles of the size that the network knows."""
         facts, sides = self.backbone.facts, given.shape[-2:]
         tile = [min(side, trained) for side, trained in zip(sides, facts.cell, strict=True)]
@@ -186,7 +187,7 @@ class SuperResolution:
 
         return velocity
 
-    def _call(self, given: Float[Tensor, "b n 3 h w"]) -> VelocityOf:
+    def _call(self, given: Float[Tensor, "b n 6 h w"]) -> VelocityOf:
         words = self.backbone.encode([""] * len(given))
         condition = {**words, "given": given}
         return guided(self.backbone, condition, Layout(1, given.shape[1]), dtype=self.dtype)

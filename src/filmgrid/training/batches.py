@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from filmgrid.data.augment import augment
 from filmgrid.data.degrade import degraded, enlarged_again, made_small
@@ -22,8 +22,10 @@ from filmgrid.errors import ConfigError, DatasetError
 from filmgrid.grid.prompts import describe_layout, wording_for
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.models.backbone import Backbone
+from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.process.gaussian import ddpm
+from filmgrid.process.resampling import coarse_part
 from filmgrid.process.resolution import layout_shift
 from filmgrid.training.config import (
     Data,
@@ -51,7 +53,8 @@ class Batch:
         sigma: noise level of each cell.
         keep: cells that are given clean.
         shown: the frames that are noised, if some of them are worse than what is to be painted.
-        given: what super-resolution is given beside them: the small frames, enlarged.
+        given: what super-resolution is given beside them, ``b n h w 6``: the small frames,
+            enlarged, their coarse part first.
     """
 
     number: int
@@ -61,7 +64,7 @@ class Batch:
     sigma: Float[np.ndarray, "b n"]
     keep: Bool[np.ndarray, "b n"]
     shown: FrameArray | None = None
-    given: FrameArray | None = None
+    given: UInt8[np.ndarray, "b n h w 6"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class _Drawn:
     caption: str
     keep: Bool[np.ndarray, " n"]
     sigma: float
-    given: FrameArray | None
+    given: UInt8[np.ndarray, "n h w 6"] | None
 
 
 class Batches:
@@ -187,9 +190,15 @@ class Batches:
 
 def small_and_large(
     frames: FrameArray, config: SuperResolutionConfig, cell: int, rng: np.random.Generator
-) -> tuple[FrameArray, FrameArray]:
-    """The same crop of frames, and of what is given of them when they are to be enlarged."""
+) -> tuple[FrameArray, UInt8[np.ndarray, "n h w 6"]]:
+    """The same crop of frames, and of what is given of them when they are to be enlarged.
+
+    That is its coarse part, to which the network adds, and after it all of it, as in
+    :class:`~filmgrid.sampling.upscale.SuperResolution`.
+    """
     given = enlarged_again(made_small(frames, config.factor), config, rng)
+    coarse = frames_of(coarse_part(pixels_of(given), config.factor))
+    given = np.concatenate([coarse, given], axis=-1)
     room = [(side - cell) // config.factor for side in frames.shape[1:3]]
     y, x = (config.factor * int(rng.integers(most + 1)) for most in room)
     crop = np.s_[:, y : y + cell, x : x + cell]

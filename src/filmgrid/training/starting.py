@@ -25,8 +25,9 @@ from filmgrid.process.gaussian import ddpm
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import LAYERS
 
-CHANNELS = PixelCodec.channels
-"""Channels of the small frames that a network of super-resolution is given."""
+CHANNELS = 2 * PixelCodec.channels
+"""Channels of what a network of super-resolution is given: small frames, enlarged, and their
+coarse part."""
 
 
 @dataclass(frozen=True)
