@@ -1,8 +1,8 @@
 """Frames of another size, as the same picture: bicubic, for training and sampling alike."""
 
 from functools import lru_cache
-from typing import cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -49,4 +49,4 @@ def coarse_part(frames: Float[Tensor, "*n c h w"], factor: int) -> Float[Tensor,
 def _shrinking(small: int, large: int) -> Float[Tensor, "small large"]:
     """What undoes bicubic interpolation along a side, as far as it can be undone."""
     enlarging = resampled(torch.eye(small, dtype=torch.float64)[None, None], large, small)
-    return cast(Tensor, torch.linalg.pinv(enlarging[0, 0])).float()
+    return torch.from_numpy(np.linalg.pinv(enlarging[0, 0].numpy())).float()
