@@ -49,4 +49,4 @@ def coarse_part(frames: Float[Tensor, "*n c h w"], factor: int) -> Float[Tensor,
 def _shrinking(small: int, large: int) -> Float[Tensor, "small large"]:
     """What undoes bicubic interpolation along a side, as far as it can be undone."""
     enlarging = resampled(torch.eye(small, dtype=torch.float64)[None, None], large, small)
-    return torch.from_numpy(np.linalg.pinv(enlarging[0, 0].numpy())).float()
+    return torch.tensor(np.linalg.pinv(enlarging[0, 0].numpy()), dtype=torch.float32)
