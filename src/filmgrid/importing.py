@@ -8,7 +8,6 @@ import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
@@ -31,6 +30,7 @@ from filmgrid.models.hub import INDEX
 from filmgrid.models.known import NON_COMMERCIAL
 from filmgrid.models.pipelines import facts_of_parts
 from filmgrid.models.places import FACTS
+from filmgrid.models.weight_files import read_weights
 
 Positions = Literal["saved", "2d", "frames"]
 HEAD = 72
@@ -107,19 +107,7 @@ def import_dit(
 
 
 def _read(file: Path, weights: str) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise CheckpointError(f"There is no file {file}.")
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            held: Any = torch.load(file, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise CheckpointError(
-            f"{file} is refused: it holds more than tensors and settings, and what that is could "
-            "be any program. Save its state_dict alone."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        text = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{file} cannot be read: {text}.") from error
+    held = read_weights(file, also=[argparse.Namespace])
     if isinstance(held, Mapping) and not isinstance(next(iter(held.values()), None), Tensor):
         held = held.get(weights) or held.get("model")
     if not isinstance(held, Mapping) or "x_embedder.proj.weight" not in held:

@@ -6,7 +6,6 @@ SHA-256 where it is known.
 """
 
 import hashlib
-import pickle
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -14,12 +13,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from filmgrid.errors import CheckpointError
 from filmgrid.evaluation.spec import Weights
+from filmgrid.models.weight_files import read_weights
 
 StateDict = dict[str, Tensor]
 """Weights by the name of their parameter."""
@@ -105,17 +103,7 @@ def load_state(path: Path) -> StateDict:
     Raises:
         CheckpointError: if the file is damaged, holds code, or something else than weights.
     """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():  # of pickles that it then refuses, and we say so
-            warnings.simplefilter("ignore", UserWarning)
-            loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, OSError, EOFError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as weights: {first_sentence(error)} It may be damaged, "
-            "or hold code, which is not run; download it again, or convert it to safetensors."
-        ) from error
+    loaded = read_weights(path)
     for wrapper in ("state_dict", "model", "module"):
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]

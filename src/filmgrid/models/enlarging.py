@@ -8,14 +8,11 @@ among the core dependencies.
 import importlib
 from functools import lru_cache, partial
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from filmgrid.errors import CheckpointError, ConfigError
@@ -23,6 +20,7 @@ from filmgrid.models.codec import enlarged, frames_of, pixels_of
 from filmgrid.models.families import load_upscaler
 from filmgrid.models.places import SHIPPED_UPSCALER
 from filmgrid.models.tiles import fading, tile_starts
+from filmgrid.models.weight_files import read_weights
 
 Frames8 = UInt8[np.ndarray, "n h w 3"]
 
@@ -172,20 +170,7 @@ def _model_of(path: Path, device: torch.device) -> Any:
 
 def _weights_of(path: Path) -> dict[str, Any]:
     """Tensors of a file, and nothing else."""
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}. Name one, or upscale by 2 or 4.")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        held: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is refused: it holds more than tensors, and what that is could be any "
-            "program. Save its state_dict alone."
-        ) from error
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        text = " ".join(str(error).split())[:120]
-        raise CheckpointError(f"{path} cannot be read: {text}. Copy it again.") from error
+    held = read_weights(path)
     if not isinstance(held, dict):
         raise CheckpointError(f"{path} holds no weights by name. Name the file of an upscaler.")
     return held
