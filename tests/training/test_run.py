@@ -302,7 +302,7 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
             tmp_path / "alone",
             start_from=str(tmp_path / "next"),
             model=grown,
-            details_alone=True,
+            train_only="detail",
             steps=2,
         )
     )
@@ -312,7 +312,7 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
         assert not (moves and weights.ndim == 2 and torch.equal(weights, was[name])), name
         assert name.startswith("details.") or torch.equal(weights, was[name]), name
     with pytest.raises(ConfigError, match=r"and model.detail is 0"):
-        config_of(tmp_path / "third", details_alone=True)
+        config_of(tmp_path / "third", train_only="detail")
     with pytest.raises(ConfigError, match=r"has model.depth 3, and this run has 1"):
         start_state(config_of(tmp_path / "third", start_from=str(tmp_path / "next")))
 

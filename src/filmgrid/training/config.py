@@ -81,6 +81,9 @@ class ModelConfig(Settings):
     detail: int = Field(default=0, ge=0)
     """Blocks after the others, on tokens of half the patch, within frames, that add detail."""
     detail_dim: int = Field(default=128, ge=32)
+    motion: int = Field(default=0, ge=0)
+    """Blocks of motion compensation, which carries frames over from known ones."""
+    motion_dim: int = Field(default=128, ge=32)
     """Width of those blocks' stream."""
 
     @model_validator(mode="after")
@@ -91,15 +94,21 @@ class ModelConfig(Settings):
                 "is not one of 16. "
                 "Use for example dim 256 with head_dim 64."
             )
+        if self.motion and self.motion_dim % self.head_dim:
+            raise ValueError(
+                f"With motion compensation, motion_dim ({self.motion_dim}) must be a multiple of "
+                f"head_dim ({self.head_dim})."
+            )
         if self.detail and (self.patch % 2 or self.detail_dim % self.head_dim):
             raise ValueError(
                 f"With detail blocks, patch ({self.patch}) must be even and detail_dim "
                 f"({self.detail_dim}) a multiple of head_dim ({self.head_dim})."
             )
-        if self.predicts == "noise" and (self.copies or self.detail):
+        if self.predicts == "noise" and (self.copies or self.detail or self.motion):
+            named = "detail" if self.detail else "motion" if self.motion else "copies"
             raise ValueError(
-                f"{'detail' if self.detail else 'copies'} paints clean patches, and this model "
-                "predicts noise. Set copies false and detail 0."
+                f"{named} paints clean patches, and this model predicts noise. Set copies false, "
+                "detail 0 and motion 0."
             )
         return self
 
@@ -301,9 +310,9 @@ class TrainConfig(Settings):
     """Folder for what is encoded, which runs may share; by default cache in out."""
     embedded_guidance: float = Field(default=1.0, ge=1)
     """Guidance that a model with guidance embedded, as FLUX.1-dev, is told in training."""
-    details_alone: bool = False
-    """Train the detail blocks alone; all other weights stay as they are. A step costs about half,
-    and what the model can do already is not unlearned."""
+    train_only: Literal["all", "detail", "motion"] = "all"
+    """Train the detail blocks or motion compensation alone; all other weights stay as they are. A
+    step costs about half, and what the model can do already is not unlearned."""
     layouts: tuple[LayoutShare, ...] = Field(default=(LayoutShare(),), min_length=1)
     """Layouts to train on, and when; the first is the model's default."""
     cell: int = Field(default=32, ge=1)
@@ -414,12 +423,16 @@ class TrainConfig(Settings):
         return self
 
     @model_validator(mode="after")
-    def _there_are_details_to_train(self) -> Self:
-        if self.details_alone and (not self.model.detail or self.lora is not None):
+    def _there_is_what_alone_trains(self) -> Self:
+        part = self.train_only
+        if part == "all":
+            return self
+        there = bool(getattr(self.model, part))
+        if not there or self.lora is not None:
             raise ValueError(
-                "details_alone trains the detail blocks, and "
-                + ("lora is set too" if self.model.detail else "model.detail is 0")
-                + ". Set model.detail, for example to 2, and leave lora out."
+                f"train_only trains model.{part}, and "
+                + ("lora is set too" if there else f"model.{part} is 0")
+                + f". Set model.{part}, for example to 2, and leave lora out."
             )
         return self
 

@@ -145,9 +145,9 @@ def split_parameters(module: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     for name, parameter in module.named_parameters():
         if not parameter.requires_grad:
             continue
-        inside = name.startswith(("blocks.", "details.blocks.")) and name.endswith(
-            tuple(f"{layer}.weight" for layer in LAYERS)
-        )
+        inside = name.startswith(
+            ("blocks.", "details.blocks.", "compensation.blocks.")
+        ) and name.endswith(tuple(f"{layer}.weight" for layer in LAYERS))
         of_lora = "lora_" in name and parameter.ndim == 2
         (matrices if inside or of_lora else rest).append(parameter)
     return matrices, rest

@@ -66,9 +66,10 @@ def start_network(
         if found is not None:
             return _start_pretrained(config, *found, dtype, device)
         module = _given_module(config)
-        if config.details_alone:
+        if config.train_only != "all":
+            part = {"detail": "details.", "motion": "compensation."}[config.train_only]
             for name, parameter in module.named_parameters():
-                parameter.requires_grad_(name.startswith("details."))
+                parameter.requires_grad_(name.startswith(part))
         if config.lora is not None:
             if config.lora.start_from is not None:
                 raise ConfigError(
@@ -249,18 +250,19 @@ def _given_module(config: TrainConfig) -> GridTransformer:
     assert isinstance(given, GridTransformer)
     wanted = config.model.model_dump()
     found = {key: given.config[key] for key in wanted}
-    grows = {"depth", "detail"} | ({"detail_dim"} if not found["detail"] else set())
-    other = [key for key in ("depth", "detail") if found[key] > wanted[key]]
+    grows = {"depth", "detail", "motion"}
+    other = [key for key in sorted(grows) if found[key] > wanted[key]]
+    grows |= {f"{part}_dim" for part in ("detail", "motion") if not found[part]}
     other += [key for key in wanted if found[key] != wanted[key] and key not in grows]
     if other:
         raise ConfigError(
             f"The model {config.start_from}, which start_from names, has model.{other[0]} "
             f"{found[other[0]]!r}, and this run has {wanted[other[0]]!r}. Give model the "
-            "architecture of those weights, or more of depth or detail, or leave start_from out "
-            "to begin with random ones."
+            "architecture of those weights, or more of depth, detail or motion, or leave "
+            "start_from out to begin with random ones."
         )
     # Blocks that the given model lacks begin as no change: their gates and paint are 0. So do
-    # channels that it was not given.
+    # channels that it was not given. Motion compensation begins as next to none.
     weights = given.state_dict()
     read = weights["stem.weight"]
     lacking = fresh.stem.weight.shape[1] - read.shape[1]
