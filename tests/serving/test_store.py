@@ -230,14 +230,6 @@ def test_changes_are_told_once_and_in_order(store):
     assert store.changes(store.now()) == ([], [])
 
 
-def test_the_pace_of_a_shape_is_learnt(store):
-    assert store.pace("4x4") is None
-    for _ in range(200):
-        store.learn("4x4", 2.0)
-    store.learn("4x4", 1.0)
-    assert 1.9 < (store.pace("4x4") or 0) < 2
-
-
 def test_a_worker_without_a_sign_is_silent(tmp_path):
     store = open_store(tmp_path, lease_s=0.05)
     store.hello("w", 1, "cpu", "ready")
@@ -259,8 +251,24 @@ def test_a_database_of_a_later_version_is_refused(tmp_path):
     later = sqlite3.connect(tmp_path / "jobs.sqlite3")
     later.execute("PRAGMA user_version = 99")
     later.close()
-    with pytest.raises(ConfigError, match="another version"):
+    with pytest.raises(ConfigError, match="a later version"):
         open_store(tmp_path)
+
+
+def test_a_database_of_the_form_before_opens_with_its_jobs(tmp_path):
+    job = open_store(tmp_path).submit(draft()).id
+    earlier = sqlite3.connect(tmp_path / "jobs.sqlite3")
+    earlier.execute("DROP TABLE costs")
+    earlier.execute("CREATE TABLE paces (shape TEXT PRIMARY KEY, seconds REAL, count INTEGER)")
+    earlier.execute("INSERT INTO paces VALUES ('mini 4x4', 1.0, 3)")
+    earlier.execute("PRAGMA user_version = 1")
+    earlier.commit()
+    earlier.close()
+    store = open_store(tmp_path)
+    assert store.get(job).state == "queued"
+    tables = store.database.connection.execute("SELECT name FROM sqlite_master").fetchall()
+    names = {row[0] for row in tables}
+    assert "costs" in names and "paces" not in names
 
 
 DIES = """

@@ -547,23 +547,6 @@ class JobStore:
         ).fetchone()
         return 0.0 if row[0] is None else time.time() - row[0]
 
-    def learn(self, shape: str, seconds: float) -> None:
-        """Correct what a step of a shape takes, by one that was made."""
-        with self.database.write() as db:
-            db.execute(
-                "INSERT INTO paces VALUES (?, ?, 1) ON CONFLICT (shape) DO UPDATE SET"
-                " seconds = seconds + (excluded.seconds - seconds) / min(count + 1, 20),"
-                " count = count + 1",
-                (shape, seconds),
-            )
-
-    def pace(self, shape: str) -> float | None:
-        """Seconds that a step of a shape takes here, if one was made."""
-        row = self.database.connection.execute(
-            "SELECT seconds FROM paces WHERE shape = ?", (shape,)
-        ).fetchone()
-        return None if row is None else row[0]
-
     def _end(self, job: str, worker: str, state: State, message: str | None) -> None:
         with self.database.write() as db:
             db.execute(
@@ -578,11 +561,6 @@ class JobStore:
             f"SELECT {COLUMNS} FROM jobs WHERE {where}", (value,)
         ).fetchone()
         return None if row is None else JobRecord(*row)
-
-
-def shape_of(model: str, layout: str, height: int, width: int, guidance: float | None) -> str:
-    """What steps that take equally long have in common, as a word."""
-    return f"{model} {layout} {height}x{width} guidance {guidance}"
 
 
 def same_request(record: JobRecord, request: dict[str, Any]) -> JobRecord:

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from filmgrid.costs import fitted
 from filmgrid.data.animations import encode_webp
 from filmgrid.data.files import atomic_path
 from filmgrid.data.mosaics import pack_image
@@ -27,8 +26,7 @@ from filmgrid.data.provenance import Provenance, current_versions, read_provenan
 from filmgrid.errors import FilmgridError
 from filmgrid.generator import Generator, Result
 from filmgrid.grid.spec import Layout
-from filmgrid.inputs import Described, describe_files
-from filmgrid.models.places import find_model, load_facts
+from filmgrid.inputs import describe_files
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.serving.config import ServeConfig
@@ -45,8 +43,10 @@ from filmgrid.serving.jobs import (
     size_of,
     unplaced,
 )
+from filmgrid.serving.kept_costs import KeptCosts
+from filmgrid.serving.loaded import loading_of
 from filmgrid.serving.results import link_result, write_result
-from filmgrid.serving.store import JobRecord, JobStore, shape_of
+from filmgrid.serving.store import JobRecord, JobStore
 
 log = logging.getLogger(__name__)
 PREVIEW_SIDE = 512
@@ -87,8 +87,10 @@ class Worker:
         self.name, self.config = name, config
         self.workspace = Workspace(config.workspace)
         self.store = self._open()
+        self.kept = KeptCosts(self.store.database)
         self.generators: dict[str, Generator] = {}
         self.engine = Engine(self.generator_of, max_batch=config.max_batch)
+        self.engine.costs.restore(self.kept.read())
         self.taken: dict[str, Taken] = {}
         self.stopping = threading.Event()
 
@@ -100,15 +102,9 @@ class Worker:
         """The generator of a request's model, loaded once."""
         found = self.generators.get(request.model)
         if found is None:
-            loading = self.config.loading
-            if request.model == "mini":
-                loading = type(loading)()
-            elif loading.fit_memory is not None:
-                facts = load_facts(find_model(request.model), request.model, loading.lora_places)
-                plan = make_plan(GenerateRequest(model=request.model), facts, Described())
-                loading = fitted(loading, plan, request.model)
+            config, loading = self.config, loading_of(self.config, request.model)
             found = Generator.from_pretrained(
-                request.model, self.config.device, self.config.precision, loading
+                request.model, config.device, config.precision, loading
             )
             self.generators[request.model] = found
         return found
@@ -129,6 +125,7 @@ class Worker:
             self.store.hello(self.name, os.getpid(), device, "ready")
             while not self.stopping.is_set():
                 self.turn()
+        self.kept.add(self.engine.costs.news())
         self.store.release([self.name], crashed=False)
 
     def turn(self) -> None:
@@ -141,15 +138,12 @@ class Worker:
         if not self.engine.busy:
             self.stopping.wait(IDLE_S)
             return
-        began = time.monotonic()
-        events = self.engine.step()
-        took = time.monotonic() - began
-        for event in events:
+        for event in self.engine.step():
             taken = self.taken.get(event.job)
             if taken is None:
                 continue
             if isinstance(event, Advanced):
-                self._advanced(event, taken, took)
+                self._advanced(event, taken)
             elif isinstance(event, Finished):
                 self._finished(event.result, taken)
             else:
@@ -179,12 +173,10 @@ class Worker:
         if self.taken.pop(job, None) is not None:
             self.engine.cancel(job)
 
-    def _advanced(self, event: Advanced, taken: Taken, took: float) -> None:
+    def _advanced(self, event: Advanced, taken: Taken) -> None:
         now = time.monotonic()
         if taken.begun is None:  # its first step also read files and prompts
             taken.begun = now, event.step
-        else:
-            self.store.learn(_shape(taken), took)
         mine = self.store.advanced(
             taken.record.id,
             self.name,
@@ -201,14 +193,12 @@ class Worker:
             self._show(event, taken)
 
     def _eta(self, event: Advanced, taken: Taken, now: float) -> float | None:
-        """When a job will be done: by the pace of its own steps, or of others of its shape."""
+        """When a job will be done: by the pace of its own steps, or what they cost alone."""
         assert taken.begun is not None
         began, first = taken.begun
-        if event.step > first:
-            pace: float | None = (now - began) / (event.step - first)
-        else:
-            pace = self.store.pace(_shape(taken))
-        return None if pace is None else time.time() + pace * (event.num_steps - event.step)
+        made = event.step - first
+        left = self.engine.seconds_left(event.job, (now - began) / made if made > 0 else None)
+        return None if left is None else time.time() + left
 
     def _show(self, event: Advanced, taken: Taken) -> None:
         try:
@@ -261,6 +251,7 @@ class Worker:
             if part is not None:
                 shutil.rmtree(part, ignore_errors=True)
             self.store.drop(job, self.name)
+        self.kept.add(self.engine.costs.news())
 
     def _long_provenance(self, taken: Taken) -> Provenance:
         generator = self.generator_of(taken.request)
@@ -301,13 +292,6 @@ class Worker:
         finally:
             done.set()
             thread.join()
-
-
-def _shape(taken: Taken) -> str:
-    request, record = taken.request, taken.record
-    upscale = request.upscale if isinstance(request.upscale, int) else 1
-    height, width = record.height // upscale, record.width // upscale
-    return shape_of(request.model, record.layout, height, width, request.guidance)
 
 
 def main() -> None:
