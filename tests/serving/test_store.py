@@ -131,7 +131,7 @@ def test_a_job_that_kills_its_workers_is_given_up_with_a_reason(tmp_path):
         assert store.get(job).state == "queued"
     crash(store, job, at=0)
     assert store.get(job).state == "failed"
-    assert "died 3 times" in (store.get(job).error or "")
+    assert "died or hung 3 times" in (store.get(job).error or "")
     assert store.retry(job).state == "queued"
 
 

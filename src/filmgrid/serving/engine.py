@@ -142,6 +142,18 @@ class Engine:
         """Whether there is a step to make, or something to wait for."""
         return bool(self._jobs)
 
+    @property
+    def longest_step(self) -> float:
+        """Seconds of the longest step that may come next, with what follows the last of a job."""
+        longest = 0.0
+        for running in self._jobs.values():
+            if running.generator.backbone.facts.is_pretrained:  # minutes, where there is no GPU
+                self._foresee(running)
+            if self.costs.knows(running.shape):
+                step = self.costs.step(running.shape, self._most[running.shape])
+                longest = max(longest, step + self.costs.ending(running.shape))
+        return longest
+
     def seconds_left(self, job: str, per_step: float | None = None) -> float | None:
         """What a job still takes, if it is there.
 

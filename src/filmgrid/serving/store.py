@@ -476,8 +476,8 @@ class JobStore:
                             (worker,),
                         )
                 given_up = (
-                    f"Its worker died {self.attempts} times while making it. Use a smaller layout "
-                    "or cell, or look into the server's log."
+                    f"Its worker died or hung {self.attempts} times while making it. Use a "
+                    "smaller layout or cell, or look into the server's log."
                 )
                 db.execute(
                     "UPDATE jobs SET state = 'failed', error = ?, worker = NULL, finished = ?,"

@@ -23,7 +23,7 @@ LONGEST_PAUSE_S = 30.0
 STOP_S = 10.0
 """Seconds that a worker has to end its step when it is told to stop."""
 LOOK_S = 5.0
-"""Seconds between two looks for silent workers and a full workspace."""
+"""Seconds between two looks for silent workers and a full workspace, or less with short leases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,11 @@ class Supervisor:
 
     def _look_around(self) -> None:
         """End workers that give no sign though their process is there, and make room."""
-        while not self._stopping.wait(LOOK_S):
+        while not self._stopping.wait(min(LOOK_S, self.config.lease_s / 2)):
             for name in self.store.silent():
                 process = self.processes.get(name)
                 if process is not None:
+                    log.warning(f"{name} gives no sign and is ended")
                     process.kill()  # its thread gives back what it had
                 else:
                     self.store.release([name], crashed=True)

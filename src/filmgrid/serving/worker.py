@@ -45,6 +45,7 @@ from filmgrid.serving.jobs import (
 )
 from filmgrid.serving.kept_costs import KeptCosts
 from filmgrid.serving.loaded import loading_of
+from filmgrid.serving.patience import Patience
 from filmgrid.serving.results import link_result, write_result
 from filmgrid.serving.store import JobRecord, JobStore
 
@@ -92,6 +93,7 @@ class Worker:
         self.engine = Engine(self.generator_of, max_batch=config.max_batch)
         self.engine.costs.restore(self.kept.read())
         self.taken: dict[str, Taken] = {}
+        self.patience = Patience(config.hang_s)
         self.stopping = threading.Event()
 
     def _open(self) -> JobStore:
@@ -102,6 +104,7 @@ class Worker:
         """The generator of a request's model, loaded once."""
         found = self.generators.get(request.model)
         if found is None:
+            self.patience.load()
             config, loading = self.config, loading_of(self.config, request.model)
             found = Generator.from_pretrained(
                 request.model, config.device, config.precision, loading
@@ -130,14 +133,17 @@ class Worker:
 
     def turn(self) -> None:
         """Take what is there, drop what is not wanted, make one step."""
+        self.patience.step()
         for job in self.store.cancelled(self.name):
             self._let_go(job)
             self.store.drop(job, self.name)
         for record in self.store.claim(self.name, self.config.lookahead):
+            self.patience.step()
             self._take(record)
         if not self.engine.busy:
             self.stopping.wait(IDLE_S)
             return
+        self.patience.step(self.engine.longest_step)
         for event in self.engine.step():
             taken = self.taken.get(event.job)
             if taken is None:
@@ -277,13 +283,22 @@ class Worker:
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
-        """Tell the store that this process lives, beside whatever it does."""
+        """Tell the store that this process lives and gets on, beside whatever it does.
+
+        Who hangs says nothing more: its lease ends, and the server puts another in its place.
+        """
         done = threading.Event()
 
         def beat() -> None:
             store = self._open()
             while not done.wait(self.config.lease_s / 6):
-                store.beat(self.name)
+                overdue = self.patience.overdue
+                if overdue is None:
+                    store.beat(self.name)
+                    continue
+                jobs = ", ".join(self.taken) or "none"
+                log.error(f"no step for {overdue:.0f} s, so it hangs; its jobs: {jobs}")
+                return
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
