@@ -76,7 +76,7 @@ def test_a_plan_is_told_by_what_a_worker_learned(service, batch):
     asked["best_of"] = batch
     job = service.submit(asked).id
     worker = Worker("w", service.config)
-    service.store.hello("w", 1, "cpu", "ready")
+    service.workforce.hello("w", 1, "cpu", "ready")
     while service.store.get(job).is_open:
         worker.turn()
     assert service.store.get(job).state == "done"

@@ -3,10 +3,7 @@
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +18,15 @@ from filmgrid.request import START_SIGMAS, GenerateRequest
 from filmgrid.serving import quota
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.database import Database
+from filmgrid.serving.estimates import Estimates
 from filmgrid.serving.jobs import Inputs, References, Workspace, begin_folder, frames_of, new_id
 from filmgrid.serving.kept_costs import KeptCosts
+from filmgrid.serving.records import Draft, JobRecord, same_request
 from filmgrid.serving.results import Exports
 from filmgrid.serving.schema import Job, Model, PlanAnswer, job_of
-from filmgrid.serving.step_costs import LEAST, CostModel, shape_of
-from filmgrid.serving.store import Draft, JobRecord, JobStore, same_request
+from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import UploadStore
+from filmgrid.serving.workforce import Workforce
 
 MOST_WORDS = 10_000
 """Characters of a prompt or any other text of a request."""
@@ -53,8 +52,9 @@ class Service:
         self.workspace = Workspace(config.workspace)
         self.workspace.make()
         database = Database(self.workspace.database)
-        self.store = JobStore(database, attempts=config.attempts, lease_s=config.lease_s)
-        self.kept = KeptCosts(database)
+        self.store = JobStore(database)
+        self.workforce = Workforce(database, attempts=config.attempts, lease_s=config.lease_s)
+        self.estimates = Estimates(config, KeptCosts(database))
         self.uploads = UploadStore(database, self.workspace.uploads, config)
         self.references = References(self.workspace, self.store, self.uploads)
         self.exports = Exports()
@@ -62,11 +62,6 @@ class Service:
             name: load_facts(find_model(name), name, config.loading.lora_places)
             for name in config.model
         }
-        self._counting = threading.Lock()
-        self._costs: dict[Any, tuple[Any, int]] = {}
-        self._sketches: dict[str, Any] = {}
-        self._loadings: dict[str, Loading] = {}
-        self._predicted: dict[str, float] = {}
 
     # ---- jobs --------------------------------------------------------------------------------
 
@@ -216,7 +211,7 @@ class Service:
         request = self.read(asked)
         _, plan = self._planned(request)
         grids = request.best_of * plan.windows
-        cost, num_steps = self._cost(plan, request)
+        cost, seconds = self.estimates.of(plan, request)
         return PlanAnswer(
             task=str(plan.task),
             layout=str(plan.layout),
@@ -227,7 +222,7 @@ class Service:
             tokens=cost.tokens,
             passes=cost.passes * grids,
             memory_bytes=cost.memory_bytes,
-            seconds=round(self._seconds(plan, request, cost, num_steps), 2),
+            seconds=round(seconds, 2),
             notes=list(plan.notes),
         )
 
@@ -235,67 +230,9 @@ class Service:
         """Load what plans take, so that the first need not wait for it."""
         self.plan({})
 
-    def _seconds(self, plan: Plan, request: GenerateRequest, cost: Any, num_steps: int) -> float:
-        """What a request takes alone on one device, by what the workers have learned."""
-        with self._counting:
-            shape = self._shape(plan, request)
-            if shape not in self._predicted:
-                predicted = cost.flops / max(1, num_steps) / self._operations_per_second
-                self._predicted[shape] = max(LEAST, predicted)
-            costs = CostModel()
-            for each, seconds in self._predicted.items():
-                costs.expect(each, seconds)
-        costs.restore(self.kept.read())
-        rows = 1 if request.is_long else self._batch(request)
-        passes = num_steps * plan.windows * -(-request.best_of // rows)
-        return passes * costs.step(shape, rows) + costs.ending(shape)
-
-    def _shape(self, plan: Plan, request: GenerateRequest) -> str:
-        """The shape that a request has for the workers."""
-        from filmgrid.models.precision import choose_device, choose_dtype
-        from filmgrid.serving.loaded import loading_of
-
-        if request.model not in self._loadings:
-            self._loadings[request.model] = loading_of(self.config, request.model)
-        device = choose_device(self.config.device)
-        dtype = str(choose_dtype(self.config.precision, device)).removeprefix("torch.")
-        return shape_of(request.model, device.type, dtype, self._loadings[request.model], plan)
-
-    def _batch(self, request: GenerateRequest) -> int:
-        return min(request.batch, self.config.max_batch, request.best_of)
-
-    def _cost(self, plan: Plan, request: GenerateRequest) -> tuple[Any, int]:
-        """What one grid of a plan costs, and its steps; counted once for each kind."""
-        batch = self._batch(request)
-        start = request.sigma, request.strength, request.respaced, plan.task
-        kind = request.model, plan.layout, plan.cell, plan.num_steps, plan.shift, plan.two_passes
-        key = (*kind, plan.coding, start, batch)
-        with self._counting:  # sketches are counted under modes of torch's that all threads see
-            from filmgrid.costs import cost_of
-            from filmgrid.generator import sigmas_of
-            from filmgrid.models.sketch import sketch_model
-
-            if len(self._costs) > 1000:
-                self._costs.clear()
-                self._predicted.clear()
-            if key not in self._costs:
-                if request.model not in self._sketches:
-                    self._sketches[request.model] = sketch_model(request.model)
-                num_steps = len(sigmas_of(plan, request)) - 1
-                cost = cost_of(plan, self._sketches[request.model], num_steps, batch, batch)
-                cost = replace(cost, flops=cost.flops / batch)
-                self._costs[key] = cost, num_steps
-            return self._costs[key]
-
-    @cached_property
-    def _operations_per_second(self) -> float:
-        from filmgrid.speed import seconds_for
-
-        return 1e12 / seconds_for(1e12, self.config.device, self.config.precision)
-
     def models(self) -> list[Model]:
         """The models that are served."""
-        ready = any(worker["state"] == "ready" for worker in self.store.workers())
+        ready = any(worker["state"] == "ready" for worker in self.workforce.listed())
         return [
             Model(
                 name=name,

@@ -46,8 +46,9 @@ from filmgrid.serving.jobs import (
 from filmgrid.serving.kept_costs import KeptCosts
 from filmgrid.serving.loaded import loading_of
 from filmgrid.serving.patience import Patience
+from filmgrid.serving.records import JobRecord
 from filmgrid.serving.results import link_result, write_result
-from filmgrid.serving.store import JobRecord, JobStore
+from filmgrid.serving.workforce import Workforce
 
 log = logging.getLogger(__name__)
 PREVIEW_SIDE = 512
@@ -87,8 +88,8 @@ class Worker:
     def __init__(self, name: str, config: ServeConfig) -> None:
         self.name, self.config = name, config
         self.workspace = Workspace(config.workspace)
-        self.store = self._open()
-        self.kept = KeptCosts(self.store.database)
+        self.workforce = self._open()
+        self.kept = KeptCosts(self.workforce.database)
         self.generators: dict[str, Generator] = {}
         self.engine = Engine(self.generator_of, max_batch=config.max_batch)
         self.engine.costs.restore(self.kept.read())
@@ -96,9 +97,9 @@ class Worker:
         self.patience = Patience(config.hang_s)
         self.stopping = threading.Event()
 
-    def _open(self) -> JobStore:
+    def _open(self) -> Workforce:
         database = Database(self.workspace.database, durable=False)
-        return JobStore(database, attempts=self.config.attempts, lease_s=self.config.lease_s)
+        return Workforce(database, attempts=self.config.attempts, lease_s=self.config.lease_s)
 
     def generator_of(self, request: GenerateRequest) -> Generator:
         """The generator of a request's model, loaded once."""
@@ -121,23 +122,23 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop."""
         device = str(self.config.device)
-        self.store.hello(self.name, os.getpid(), device, "loading")
+        self.workforce.hello(self.name, os.getpid(), device, "loading")
         with self._beating():
             self.warm_up()
             device = str(self.generator_of(GenerateRequest(model=self.config.model[0])).device)
-            self.store.hello(self.name, os.getpid(), device, "ready")
+            self.workforce.hello(self.name, os.getpid(), device, "ready")
             while not self.stopping.is_set():
                 self.turn()
         self.kept.add(self.engine.costs.news())
-        self.store.release([self.name], crashed=False)
+        self.workforce.release([self.name], crashed=False)
 
     def turn(self) -> None:
         """Take what is there, drop what is not wanted, make one step."""
         self.patience.step()
-        for job in self.store.cancelled(self.name):
+        for job in self.workforce.cancelled(self.name):
             self._let_go(job)
-            self.store.drop(job, self.name)
-        for record in self.store.claim(self.name, self.config.lookahead):
+            self.workforce.drop(job, self.name)
+        for record in self.workforce.claim(self.name, self.config.lookahead):
             self.patience.step()
             self._take(record)
         if not self.engine.busy:
@@ -171,7 +172,7 @@ class Worker:
         except Exception as error:  # nothing that a job brings may take the others down
             if not isinstance(error, FilmgridError):
                 log.exception(f"job {record.id} could not be taken")
-            self.store.fail(record.id, self.name, self._told(error, folder))
+            self.workforce.fail(record.id, self.name, self._told(error, folder))
             return
         self.taken[record.id] = taken
 
@@ -183,7 +184,7 @@ class Worker:
         now = time.monotonic()
         if taken.begun is None:  # its first step also read files and prompts
             taken.begun = now, event.step
-        mine = self.store.advanced(
+        mine = self.workforce.advanced(
             taken.record.id,
             self.name,
             step=event.step,
@@ -217,7 +218,7 @@ class Worker:
         except (FilmgridError, MemoryError, RuntimeError) as error:
             log.warning(f"no preview of job {taken.record.id}: {error}")
             return
-        self.store.previewed(taken.record.id, self.name, event.step)
+        self.workforce.previewed(taken.record.id, self.name, event.step)
 
     def _finished(self, result: Result | None, taken: Taken) -> None:
         del self.taken[taken.record.id]
@@ -237,7 +238,7 @@ class Worker:
                 write_result(part, result.arrays[0], told, result.fps)
         except (FilmgridError, OSError, MemoryError) as error:
             shutil.rmtree(part, ignore_errors=True)
-            self.store.fail(taken.record.id, self.name, self._told(error, taken.folder))
+            self.workforce.fail(taken.record.id, self.name, self._told(error, taken.folder))
             return
         self._say_done(taken, part, told.request)
 
@@ -253,10 +254,10 @@ class Worker:
 
         job = taken.record.id
         size = size_of(taken.folder) - size_of(taken.folder / WORK)
-        if not self.store.finish(job, self.name, publish, resolved, size):
+        if not self.workforce.finish(job, self.name, publish, resolved, size):
             if part is not None:
                 shutil.rmtree(part, ignore_errors=True)
-            self.store.drop(job, self.name)
+            self.workforce.drop(job, self.name)
         self.kept.add(self.engine.costs.news())
 
     def _long_provenance(self, taken: Taken) -> Provenance:
@@ -272,7 +273,7 @@ class Worker:
         del self.taken[taken.record.id]
         if not isinstance(event.error, FilmgridError):
             log.error(f"job {event.job} failed", exc_info=event.error)
-        self.store.fail(event.job, self.name, self._told(event.error, taken.folder))
+        self.workforce.fail(event.job, self.name, self._told(event.error, taken.folder))
 
     def _told(self, error: Exception, folder: Path) -> str:
         """What a visitor is told of an error: nothing of where the server's folders lie."""
@@ -290,11 +291,11 @@ class Worker:
         done = threading.Event()
 
         def beat() -> None:
-            store = self._open()
+            workforce = self._open()
             while not done.wait(self.config.lease_s / 6):
                 overdue = self.patience.overdue
                 if overdue is None:
-                    store.beat(self.name)
+                    workforce.beat(self.name)
                     continue
                 jobs = ", ".join(self.taken) or "none"
                 log.error(f"no step for {overdue:.0f} s, so it hangs; its jobs: {jobs}")
