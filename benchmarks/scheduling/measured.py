@@ -18,7 +18,7 @@ from filmgrid.sampling.guidance import Wanted, velocities
 from filmgrid.serving.engine import Engine, Failed, Finished, Submission
 from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Policy
-from filmgrid.serving.running import shape_of
+from filmgrid.serving.running import shape_here
 from filmgrid.serving.simulate import Arrival, Outcome, Served, poisson_trace
 from filmgrid.serving.step_costs import CostTable
 
@@ -99,7 +99,9 @@ def named(costs: CostTable, generator: Generator, steps: int, cell: int) -> Cost
     """The same by the names that the engine gives to shapes."""
     facts = generator.backbone.facts
     names = {
-        shape: shape_of(generator, make_plan(request_of(shape, steps, 0, cell), facts, Described()))
+        shape: shape_here(
+            generator, make_plan(request_of(shape, steps, 0, cell), facts, Described())
+        )
         for shape in costs.seconds
     }
     return CostTable({names[shape]: seconds for shape, seconds in costs.seconds.items()})

@@ -1,8 +1,6 @@
 """The studio end to end: the real page in a real browser, the real service, the real mini model."""
 
 import base64
-import importlib.resources
-import importlib.util
 import io
 import json
 import os
@@ -524,22 +522,10 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, server, sch
         assert 0 <= menu["x"] <= menu["x"] + menu["width"] <= 390
 
 
-def axe() -> str:
-    """The source of axe-core, from the package that brings it or a path."""
-    told = os.environ.get("FILMGRID_AXE")
-    if told:
-        return Path(told).read_text(encoding="utf-8")
-    if importlib.util.find_spec("axe_playwright_python") is None:
-        pytest.skip("axe-playwright-python is not installed and FILMGRID_AXE names no axe.min.js")
-    files = importlib.resources.files("axe_playwright_python")
-    found = next(path for path in Path(str(files)).rglob("axe.min.js"))
-    return found.read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_axe_finds_nothing_serious(browser, server, scheme, width):
-    source = axe()
+    sync_axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     with studio(browser, server, width=width, color_scheme=scheme) as page:
         choose(page)
         make(page, server)
@@ -549,8 +535,7 @@ def test_axe_finds_nothing_serious(browser, server, scheme, width):
             if state != "page":
                 page.locator(state).click()
                 page.locator(".placed, dialog[open]").wait_for()
-            page.evaluate(source)
-            found = page.evaluate("axe.run().then((result) => result.violations)")
+            found = sync_axe.Axe().run(page).response["violations"]
             told = [(each["id"], each["impact"], each["nodes"][0]["html"]) for each in found]
             assert [each for each in told if each[1] in ("serious", "critical")] == [], state
             page.keyboard.press("Escape")

@@ -426,9 +426,9 @@ def fill(service, count, size):
     jobs = []
     for seed in range(count):
         record = service.submit({"prompt": "a star", "seed": seed})
-        service.store.hello("w", 1, "cpu", "ready")
-        service.store.claim("w", 100)
-        service.store.finish(record.id, "w", lambda: None, {}, size)
+        service.workforce.hello("w", 1, "cpu", "ready")
+        service.workforce.claim("w", 100)
+        service.workforce.finish(record.id, "w", lambda: None, {}, size)
         jobs.append(record.id)
     return jobs
 

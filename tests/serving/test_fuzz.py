@@ -31,7 +31,7 @@ def place(tmp_path_factory):
 @pytest.fixture(scope="module")
 def app(place):
     service = Service(ServeConfig(workspace=place / "workspace", upload_mb=1, max_frames=64))
-    service.store.hello("w", 1, "cpu", "ready")  # so that healthz is well
+    service.workforce.hello("w", 1, "cpu", "ready")  # so that healthz is well
     service.warm_up()
     return make_app(service)
 

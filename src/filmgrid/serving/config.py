@@ -36,6 +36,10 @@ class ServeConfig(Loading):
     """Times that a job may take its worker down before it is given up."""
     lease_s: float = Field(default=30.0, gt=0)
     """Seconds after which a job of a worker that gives no sign is given to another."""
+    hang_s: float = Field(default=600.0, gt=0)
+    """Seconds that a worker may take to get on, from a step to the next, before it is taken to
+    hang and is replaced; thirty times what the step is known to take, if that is longer, and ten
+    times as many while a model is loaded."""
     quota_gb: float = Field(default=20.0, gt=0)
     """Space of the workspace; beyond it the oldest jobs and uploads that are not pinned go."""
     queue: int = Field(default=1000, ge=1)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filmgrid.errors import ConfigError
 
-SCHEMA = 1
+SCHEMA = 2
+"""Version of the tables. Form 1 had paces of its own, by shapes that the engine did not know."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -73,11 +74,8 @@ CREATE TABLE IF NOT EXISTS uploads (
     bytes INTEGER NOT NULL,
     created REAL NOT NULL
 );
-CREATE TABLE IF NOT EXISTS paces (
-    shape TEXT PRIMARY KEY,
-    seconds REAL NOT NULL,
-    count INTEGER NOT NULL
-);
+CREATE TABLE IF NOT EXISTS costs (shape TEXT PRIMARY KEY, told TEXT NOT NULL);
+DROP TABLE IF EXISTS paces;
 """
 
 
@@ -100,9 +98,9 @@ class Database:
         try:
             with self.write() as db:
                 version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version not in (0, SCHEMA):
+                if version > SCHEMA:
                     raise ConfigError(
-                        f"{path} was written by another version of filmgrid (form {version}, and "
+                        f"{path} was written by a later version of filmgrid (form {version}, and "
                         f"this one knows {SCHEMA}). Use that version, or another --workspace."
                     )
                 for statement in TABLES.split(";"):

@@ -25,15 +25,13 @@ from filmgrid.sampling.guidance import velocities
 from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Policy, Situation, by_deadline
 from filmgrid.serving.running import Running, Submission, Turn, ran_out, too_large
-from filmgrid.serving.step_costs import CostModel
+from filmgrid.serving.step_costs import LEAST, CostModel
 from filmgrid.speed import EFFICIENCY, matrix_peak, synchronize
 
 __all__ = ["Advanced", "Engine", "Event", "Failed", "Finished", "Submission", "sentence"]
 
 WAIT = 0.05
 """Seconds that a call of :meth:`Engine.step` waits for the pipeline where there is no step."""
-LEAST = 0.005
-"""Seconds that a pass is predicted to take at least: its kernels must be launched."""
 AHEAD = 2
 """Requests that are in the pipeline before no further one is begun there."""
 
@@ -144,14 +142,34 @@ class Engine:
         """Whether there is a step to make, or something to wait for."""
         return bool(self._jobs)
 
-    def seconds_left(self, job: str) -> float | None:
-        """What a job still takes if nothing else is made, if it is there."""
+    @property
+    def longest_step(self) -> float:
+        """Seconds of the longest step that may come next, with what follows the last of a job."""
+        longest = 0.0
+        for running in self._jobs.values():
+            if running.generator.backbone.facts.is_pretrained:  # minutes, where there is no GPU
+                self._foresee(running)
+            if self.costs.knows(running.shape):
+                step = self.costs.step(running.shape, self._most[running.shape])
+                longest = max(longest, step + self.costs.ending(running.shape))
+        return longest
+
+    def seconds_left(self, job: str, per_step: float | None = None) -> float | None:
+        """What a job still takes, if it is there.
+
+        Args:
+            job: which.
+            per_step: seconds between its steps, beside those of others; by default what one costs
+                if nothing else is made.
+        """
         running = self._jobs.get(job)
-        if running is None or not self.costs.knows(running.shape):
+        if running is None:
             return None
-        steps = running.num_steps - running.made
-        step = self.costs.step(running.shape, running.rows)
-        return steps * step + self.costs.ending(running.shape)
+        if per_step is None:
+            if not self.costs.knows(running.shape):
+                return None
+            per_step = self.costs.step(running.shape, running.rows)
+        return (running.num_steps - running.made) * per_step + self.costs.ending(running.shape)
 
     def step(self) -> list[Event]:
         """Make one step of what the policy chooses, and tell what came of it; [] when idle."""

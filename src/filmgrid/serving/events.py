@@ -9,8 +9,9 @@ from typing import Any
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 
+from filmgrid.serving.records import JobRecord
 from filmgrid.serving.schema import Job
-from filmgrid.serving.store import JobRecord, JobStore
+from filmgrid.serving.store import JobStore
 
 LOOK_S = 0.06
 """Seconds between two looks at whether anybody wrote, while somebody listens."""

@@ -25,7 +25,8 @@ from filmgrid.errors import ConfigError, MediaError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.inputs import Described, Given
 from filmgrid.request import GenerateRequest, parse_keyframe
-from filmgrid.serving.store import JobRecord, JobStore
+from filmgrid.serving.records import JobRecord
+from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import MissingUploadError, UploadRecord, UploadStore
 
 JOB, INPUTS, WORK, RESULT, EXPORTS = "job.json", "inputs", "work", "result", "exports"

@@ -35,9 +35,9 @@ class Health(BaseModel):
 @metrics_router.get("/healthz")
 def health(request: Request, response: Response) -> Health:
     """Say whether the server works; 503 while no worker is ready."""
-    store = request.app.state.service.store
-    ready = sum(worker["state"] == "ready" for worker in store.workers())
-    counts = store.counts()
+    service = request.app.state.service
+    ready = sum(worker["state"] == "ready" for worker in service.workforce.listed())
+    counts = service.store.counts()
     if not ready:
         response.status_code = 503
     return Health(
@@ -83,7 +83,7 @@ class _OfStore(Collector):
         yield jobs
         workers = GaugeMetricFamily("filmgrid_workers", "Workers by state", labels=["state"])
         steps = CounterMetricFamily("filmgrid_steps", "Steps made by workers", labels=["worker"])
-        found = store.workers()
+        found = self.service.workforce.listed()
         for state in ("loading", "ready"):
             workers.add_metric([state], sum(each["state"] == state for each in found))
         for each in found:

@@ -19,8 +19,8 @@ from filmgrid.grid.spec import CellSize
 from filmgrid.serving.jobs import RESULT, THUMB, frames_of, new_id
 from filmgrid.serving.quota import remove_job
 from filmgrid.serving.receiving import receive_form
+from filmgrid.serving.records import JobRecord, State
 from filmgrid.serving.service import Service
-from filmgrid.serving.store import JobRecord, State
 from filmgrid.settings import explain
 
 router = APIRouter(prefix="/v1", tags=["openai"])

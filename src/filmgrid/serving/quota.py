@@ -6,7 +6,8 @@ from pathlib import Path
 
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.jobs import ID, Workspace
-from filmgrid.serving.store import ConflictError, JobStore
+from filmgrid.serving.records import ConflictError
+from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import UploadStore
 
 log = logging.getLogger(__name__)

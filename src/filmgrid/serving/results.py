@@ -20,7 +20,7 @@ from filmgrid.grid.cameras import transforms_json, turntable_cameras, write_tran
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.serving.inspection import write_thumb
 from filmgrid.serving.jobs import EXPORTS, FRAMES, INPUTS, THUMB, frames_of
-from filmgrid.serving.store import JobRecord
+from filmgrid.serving.records import JobRecord
 from filmgrid.types import FrameArray, ImageArray
 
 Format = Literal["mp4", "webm", "gif", "webp", "png", "frames", "sprite", "transforms", "nifti"]

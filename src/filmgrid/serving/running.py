@@ -1,6 +1,5 @@
 """A request on its way: what it asks the backbone for, and how far it is."""
 
-import json
 from collections.abc import Generator as Asking
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import Wanted
 from filmgrid.serving.policies import Work
+from filmgrid.serving.step_costs import shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Running:
         request = submission.request
         self.submission, self.generator, self.folder = submission, generator, folder
         self.plan = make_plan(request, generator.backbone.facts, describe_files(request))
-        self.job, self.shape = submission.job, shape_of(generator, self.plan)
+        self.job, self.shape = submission.job, shape_here(generator, self.plan)
         # GriDiT's release makes its own calls of the backbone, a pass after the other.
         self.by_itself = request.is_long and request.sampler == "gridit-release"
         self.batch = min(request.batch, max_batch)
@@ -170,13 +170,10 @@ class Running:
         return self.generator.asking(request, batch=self.batch)
 
 
-def shape_of(generator: Generator, plan: Plan) -> str:
-    """What requests have in common that may share a pass: it is made of the same products."""
-    loading = generator.loading.model_dump(mode="json", exclude_defaults=True)
+def shape_here(generator: Generator, plan: Plan) -> str:
+    """The shape of a request on the device of a generator."""
     dtype = str(generator.dtype).removeprefix("torch.")
-    parts = [generator.name, generator.device.type, dtype, str(plan.layout), str(plan.cell)]
-    parts += ["2 passes"] if plan.two_passes else []
-    return " ".join(parts + ([json.dumps(loading, sort_keys=True)] if loading else []))
+    return shape_of(generator.name, generator.device.type, dtype, generator.loading, plan)
 
 
 def too_large(plan: Plan, needed: int, there: int) -> ConfigError:

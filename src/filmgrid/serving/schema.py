@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from filmgrid.serving.store import JobRecord, State
+from filmgrid.serving.records import JobRecord, State
 from filmgrid.serving.uploads import UploadRecord
 
 

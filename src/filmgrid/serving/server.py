@@ -42,7 +42,7 @@ def serve(config: ServeConfig) -> None:
         service = Service(config)
         sweep(service.store, service.workspace)
         token = find_token(config)
-        supervisor = Supervisor(config, service.store, service.uploads)
+        supervisor = Supervisor(config, service.store, service.workforce, service.uploads)
         server: uvicorn.Server | None = None
 
         @contextmanager
@@ -72,7 +72,7 @@ def serve(config: ServeConfig) -> None:
 def _warm_up(service: Service) -> None:
     """Load what plans take, once the workers have had the machine for themselves."""
     for _ in range(600):
-        if any(worker["state"] == "ready" for worker in service.store.workers()):
+        if any(worker["state"] == "ready" for worker in service.workforce.listed()):
             break
         time.sleep(0.5)
     try:

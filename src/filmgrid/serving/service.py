@@ -3,10 +3,7 @@
 import re
 import secrets
 import shutil
-import threading
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +18,15 @@ from filmgrid.request import START_SIGMAS, GenerateRequest
 from filmgrid.serving import quota
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.database import Database
+from filmgrid.serving.estimates import Estimates
 from filmgrid.serving.jobs import Inputs, References, Workspace, begin_folder, frames_of, new_id
+from filmgrid.serving.kept_costs import KeptCosts
+from filmgrid.serving.records import Draft, JobRecord, same_request
 from filmgrid.serving.results import Exports
 from filmgrid.serving.schema import Job, Model, PlanAnswer, job_of
-from filmgrid.serving.store import Draft, JobRecord, JobStore, same_request, shape_of
+from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import UploadStore
+from filmgrid.serving.workforce import Workforce
 
 MOST_WORDS = 10_000
 """Characters of a prompt or any other text of a request."""
@@ -51,7 +52,9 @@ class Service:
         self.workspace = Workspace(config.workspace)
         self.workspace.make()
         database = Database(self.workspace.database)
-        self.store = JobStore(database, attempts=config.attempts, lease_s=config.lease_s)
+        self.store = JobStore(database)
+        self.workforce = Workforce(database, attempts=config.attempts, lease_s=config.lease_s)
+        self.estimates = Estimates(config, KeptCosts(database))
         self.uploads = UploadStore(database, self.workspace.uploads, config)
         self.references = References(self.workspace, self.store, self.uploads)
         self.exports = Exports()
@@ -59,9 +62,6 @@ class Service:
             name: load_facts(find_model(name), name, config.loading.lora_places)
             for name in config.model
         }
-        self._counting = threading.Lock()
-        self._costs: dict[Any, tuple[Any, int]] = {}
-        self._sketches: dict[str, Any] = {}
 
     # ---- jobs --------------------------------------------------------------------------------
 
@@ -211,14 +211,7 @@ class Service:
         request = self.read(asked)
         _, plan = self._planned(request)
         grids = request.best_of * plan.windows
-        cost, num_steps = self._cost(plan, request)
-        height, width = plan.cell
-        shape = shape_of(request.model, str(plan.layout), height, width, request.guidance)
-        pace = self.store.pace(shape)
-        if pace is None:
-            seconds = cost.flops * grids / self._operations_per_second
-        else:
-            seconds = pace * num_steps * grids
+        cost, seconds = self.estimates.of(plan, request)
         return PlanAnswer(
             task=str(plan.task),
             layout=str(plan.layout),
@@ -237,37 +230,9 @@ class Service:
         """Load what plans take, so that the first need not wait for it."""
         self.plan({})
 
-    def _cost(self, plan: Plan, request: GenerateRequest) -> tuple[Any, int]:
-        """What one grid of a plan costs, and its steps; counted once for each kind."""
-        batch = min(request.batch, self.config.max_batch, request.best_of)
-        start = request.sigma, request.strength, request.respaced, plan.task
-        kind = request.model, plan.layout, plan.cell, plan.num_steps, plan.shift, plan.two_passes
-        key = (*kind, plan.coding, start, batch)
-        with self._counting:  # sketches are counted under modes of torch's that all threads see
-            from filmgrid.costs import cost_of
-            from filmgrid.generator import sigmas_of
-            from filmgrid.models.sketch import sketch_model
-
-            if len(self._costs) > 1000:
-                self._costs.clear()
-            if key not in self._costs:
-                if request.model not in self._sketches:
-                    self._sketches[request.model] = sketch_model(request.model)
-                num_steps = len(sigmas_of(plan, request)) - 1
-                cost = cost_of(plan, self._sketches[request.model], num_steps, batch, batch)
-                cost = replace(cost, flops=cost.flops / batch)
-                self._costs[key] = cost, num_steps
-            return self._costs[key]
-
-    @cached_property
-    def _operations_per_second(self) -> float:
-        from filmgrid.speed import seconds_for
-
-        return 1e12 / seconds_for(1e12, self.config.device, self.config.precision)
-
     def models(self) -> list[Model]:
         """The models that are served."""
-        ready = any(worker["state"] == "ready" for worker in self.store.workers())
+        ready = any(worker["state"] == "ready" for worker in self.workforce.listed())
         return [
             Model(
                 name=name,

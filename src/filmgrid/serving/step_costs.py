@@ -4,11 +4,15 @@ A *shape* names all that decides what a pass costs and which requests may share 
 the layout, the size of a cell and the passes per step. *Rows* are sequences in a pass. Torch-free.
 """
 
+import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Protocol
+
+from filmgrid.loading import Loading
+from filmgrid.planning import Plan
 
 UNTRIED = 0.8
 """What each further row is thought to cost, of the first, before any was timed: so little that it
@@ -17,6 +21,8 @@ TRIED = 3
 """Steps of a number of rows that are timed before they are believed."""
 REMEMBERED = 15
 """Timed steps that a median is taken of."""
+LEAST = 0.005
+"""Seconds that a pass is predicted to take at least: its kernels must be launched."""
 EFFICIENCY = 0.81
 """Share of the work of each half that remains when twice as many devices share a step: 2.63x on
 four GPUs, as xDiT published for FLUX."""
@@ -58,7 +64,42 @@ class CostTable:
         return 0.0
 
 
-@dataclass(eq=False)
+class Timings:
+    """Seconds that were predicted of steps, and those that were timed."""
+
+    def __init__(self) -> None:
+        self.predicted: dict[str, float] = {}
+        self.steps: dict[tuple[str, int, int], deque[float]] = {}
+        self.endings: dict[str, deque[float]] = {}
+
+    def add_step(self, shape: str, rows: int, devices: int, seconds: float) -> None:
+        """Take in a step that was timed."""
+        seen = self.steps.setdefault((shape, rows, devices), deque(maxlen=REMEMBERED))
+        seen.append(seconds)
+
+    def add_ending(self, shape: str, seconds: float) -> None:
+        """Take in how long a request took from its last step to its frames."""
+        self.endings.setdefault(shape, deque(maxlen=REMEMBERED)).append(seconds)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All of it, to be kept as JSON."""
+        return {
+            "predicted": dict(self.predicted),
+            "steps": [[*key, list(seen)] for key, seen in self.steps.items()],
+            "endings": {shape: list(seen) for shape, seen in self.endings.items()},
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take in what :meth:`snapshot` gave, after what is there."""
+        self.predicted.update(kept["predicted"])
+        for shape, rows, devices, seen in kept["steps"]:
+            for seconds in seen:
+                self.add_step(shape, rows, devices, seconds)
+        for shape, seen in kept["endings"].items():
+            for seconds in seen:
+                self.add_ending(shape, seconds)
+
+
 class CostModel:
     """Costs that are predicted, and learned while they are paid.
 
@@ -66,30 +107,44 @@ class CostModel:
         efficiency: share that remains at every doubling of the devices, before it was timed.
     """
 
-    efficiency: float = EFFICIENCY
-    _predicted: dict[str, float] = field(default_factory=dict[str, float])
-    _timed: dict[tuple[str, int, int], deque[float]] = field(default_factory=dict[Any, Any])
-    _endings: dict[str, deque[float]] = field(default_factory=dict[str, Any])
-    _known: dict[tuple[str, int, int], float] = field(default_factory=dict[Any, Any])
+    def __init__(self, efficiency: float = EFFICIENCY) -> None:
+        self.efficiency = efficiency
+        self._all, self._fresh = Timings(), Timings()
+        self._known: dict[tuple[str, int, int], float] = {}
 
     def expect(self, shape: str, seconds: float) -> None:
         """Take in what a plan predicts of a step of one row."""
-        self._predicted[shape] = seconds
+        self._all.predicted[shape] = self._fresh.predicted[shape] = seconds
         self._known.clear()
 
     def knows(self, shape: str) -> bool:
         """Whether there is anything to estimate a shape's steps by."""
-        return shape in self._predicted or (shape, 1, 1) in self._timed
+        return shape in self._all.predicted or (shape, 1, 1) in self._all.steps
 
     def observe(self, shape: str, rows: int, devices: int, seconds: float) -> None:
         """Take in a step that was timed."""
-        key = shape, rows, devices
-        self._timed.setdefault(key, deque(maxlen=REMEMBERED)).append(seconds)
+        for timings in (self._all, self._fresh):
+            timings.add_step(shape, rows, devices, seconds)
         self._known.clear()
 
     def observe_ending(self, shape: str, seconds: float) -> None:
         """Take in how long a request took from its last step to its frames."""
-        self._endings.setdefault(shape, deque(maxlen=REMEMBERED)).append(seconds)
+        for timings in (self._all, self._fresh):
+            timings.add_ending(shape, seconds)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What was learned, to be kept as JSON."""
+        return self._all.snapshot()
+
+    def news(self) -> dict[str, Any]:
+        """What was learned since this was last asked, in the form of :meth:`snapshot`."""
+        told, self._fresh = self._fresh.snapshot(), Timings()
+        return told
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Take in what :meth:`snapshot` gave; it is no news."""
+        self._all.restore(kept)
+        self._known.clear()
 
     def step(self, shape: str, rows: int = 1, devices: int = 1) -> float:
         """Seconds of one step: the median of those that were timed, else what they imply."""
@@ -101,33 +156,17 @@ class CostModel:
 
     def ending(self, shape: str) -> float:
         """Median seconds from a last step to the frames."""
-        seen = self._endings.get(shape)
+        seen = self._all.endings.get(shape)
         return median(seen) if seen else 0.0
 
-    def snapshot(self) -> dict[str, Any]:
-        """What was learned, to be kept as JSON."""
-        return {
-            "steps": [[*key, list(seen)] for key, seen in self._timed.items()],
-            "endings": {shape: list(seen) for shape, seen in self._endings.items()},
-        }
-
-    def restore(self, kept: Mapping[str, Any]) -> None:
-        """Take in what :meth:`snapshot` gave."""
-        for shape, rows, devices, seen in kept["steps"]:
-            for seconds in seen:
-                self.observe(shape, rows, devices, seconds)
-        for shape, seen in kept["endings"].items():
-            for seconds in seen:
-                self.observe_ending(shape, seconds)
-
     def _estimate(self, shape: str, rows: int, devices: int) -> float:
-        seen = self._timed.get((shape, rows, devices))
+        seen = self._all.steps.get((shape, rows, devices))
         if seen and (rows == devices == 1 or len(seen) >= TRIED):
             return median(seen)
         if devices > 1:
             return self.step(shape, rows) / speedup(devices, self.efficiency)
         if rows == 1:
-            return self._predicted[shape] * self._correction()
+            return self._all.predicted[shape] * self._correction()
         first = self.step(shape)
         return first * (1 + (rows - 1) * self._further(shape, rows))
 
@@ -135,7 +174,7 @@ class CostModel:
         """What each further row costs, of the first, by the nearest number that was tried."""
         tried = [
             many
-            for (name, many, devices), seen in self._timed.items()
+            for (name, many, devices), seen in self._all.steps.items()
             if name == shape and many > 1 and devices == 1 and len(seen) >= TRIED
         ]
         if not tried:
@@ -146,9 +185,9 @@ class CostModel:
     def _correction(self) -> float:
         """How much longer steps take here than predicted, by the shapes that were timed."""
         ratios = [
-            median(seen) / self._predicted[shape]
-            for (shape, rows, devices), seen in self._timed.items()
-            if rows == devices == 1 and self._predicted.get(shape)
+            median(seen) / self._all.predicted[shape]
+            for (shape, rows, devices), seen in self._all.steps.items()
+            if rows == devices == 1 and self._all.predicted.get(shape)
         ]
         return median(ratios) if ratios else 1.0
 
@@ -157,3 +196,19 @@ def speedup(devices: int, efficiency: float = EFFICIENCY) -> float:
     """How many times faster a step is on some devices, a power of 2."""
     doublings = devices.bit_length() - 1
     return (2 * efficiency) ** doublings
+
+
+def shape_of(model: str, device: str, dtype: str, loading: Loading, plan: Plan) -> str:
+    """What requests have in common that may share a pass: it is made of the same products.
+
+    Args:
+        model: as it is asked for.
+        device: kind of it.
+        dtype: of the products, such as ``bfloat16``.
+        loading: how the model was brought into memory.
+        plan: of the request.
+    """
+    told = loading.model_dump(mode="json", exclude_defaults=True)
+    parts = [model, device, dtype, str(plan.layout), str(plan.cell)]
+    parts += ["2 passes"] if plan.two_passes else []
+    return " ".join(parts + ([json.dumps(told, sort_keys=True)] if told else []))

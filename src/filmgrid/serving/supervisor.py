@@ -15,6 +15,7 @@ from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.quota import tidy
 from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import UploadStore
+from filmgrid.serving.workforce import Workforce
 
 log = logging.getLogger(__name__)
 SHORT_LIFE_S = 10.0
@@ -23,7 +24,7 @@ LONGEST_PAUSE_S = 30.0
 STOP_S = 10.0
 """Seconds that a worker has to end its step when it is told to stop."""
 LOOK_S = 5.0
-"""Seconds between two looks for silent workers and a full workspace."""
+"""Seconds between two looks for silent workers and a full workspace, or less with short leases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +71,14 @@ class Supervisor:
     Args:
         config: of the server.
         store: its jobs.
+        workforce: its workers.
         uploads: its uploads.
     """
 
-    def __init__(self, config: ServeConfig, store: JobStore, uploads: UploadStore) -> None:
-        self.config, self.store, self.uploads = config, store, uploads
+    def __init__(
+        self, config: ServeConfig, store: JobStore, workforce: Workforce, uploads: UploadStore
+    ) -> None:
+        self.config, self.store, self.workforce, self.uploads = config, store, workforce, uploads
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.restarts = 0
         self._stopping = threading.Event()
@@ -83,7 +87,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start a worker at every place. Jobs of an earlier server are handed out again."""
-        self.store.release([worker["id"] for worker in self.store.workers()], crashed=False)
+        self.workforce.release([worker["id"] for worker in self.workforce.listed()], crashed=False)
         tasks = [(self._keep, (place,)) for place in places_for(self.config)]
         for run, values in [*tasks, (self._look_around, ())]:
             thread = threading.Thread(target=run, args=values, daemon=True)
@@ -105,7 +109,7 @@ class Supervisor:
                 process.kill()
         for thread in self._threads:
             thread.join(timeout=STOP_S)
-        self.store.release([worker["id"] for worker in self.store.workers()], crashed=False)
+        self.workforce.release([worker["id"] for worker in self.workforce.listed()], crashed=False)
 
     def _keep(self, place: Place) -> None:
         pause = 0.0
@@ -118,7 +122,7 @@ class Supervisor:
             with self._guard:
                 del self.processes[name]
             stopped = self._stopping.is_set()
-            back = self.store.release([name], crashed=not stopped)
+            back = self.workforce.release([name], crashed=not stopped)
             if stopped:
                 return
             self.restarts += 1
@@ -154,11 +158,12 @@ class Supervisor:
 
     def _look_around(self) -> None:
         """End workers that give no sign though their process is there, and make room."""
-        while not self._stopping.wait(LOOK_S):
-            for name in self.store.silent():
+        while not self._stopping.wait(min(LOOK_S, self.config.lease_s / 2)):
+            for name in self.workforce.silent():
                 process = self.processes.get(name)
                 if process is not None:
+                    log.warning(f"{name} gives no sign and is ended")
                     process.kill()  # its thread gives back what it had
                 else:
-                    self.store.release([name], crashed=True)
+                    self.workforce.release([name], crashed=True)
             tidy(self.config, self.store, self.uploads)

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from filmgrid.costs import fitted
 from filmgrid.data.animations import encode_webp
 from filmgrid.data.files import atomic_path
 from filmgrid.data.mosaics import pack_image
@@ -27,8 +26,7 @@ from filmgrid.data.provenance import Provenance, current_versions, read_provenan
 from filmgrid.errors import FilmgridError
 from filmgrid.generator import Generator, Result
 from filmgrid.grid.spec import Layout
-from filmgrid.inputs import Described, describe_files
-from filmgrid.models.places import find_model, load_facts
+from filmgrid.inputs import describe_files
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.serving.config import ServeConfig
@@ -45,8 +43,12 @@ from filmgrid.serving.jobs import (
     size_of,
     unplaced,
 )
+from filmgrid.serving.kept_costs import KeptCosts
+from filmgrid.serving.loaded import loading_of
+from filmgrid.serving.patience import Patience
+from filmgrid.serving.records import JobRecord
 from filmgrid.serving.results import link_result, write_result
-from filmgrid.serving.store import JobRecord, JobStore, shape_of
+from filmgrid.serving.workforce import Workforce
 
 log = logging.getLogger(__name__)
 PREVIEW_SIDE = 512
@@ -86,29 +88,27 @@ class Worker:
     def __init__(self, name: str, config: ServeConfig) -> None:
         self.name, self.config = name, config
         self.workspace = Workspace(config.workspace)
-        self.store = self._open()
+        self.workforce = self._open()
+        self.kept = KeptCosts(self.workforce.database)
         self.generators: dict[str, Generator] = {}
         self.engine = Engine(self.generator_of, max_batch=config.max_batch)
+        self.engine.costs.restore(self.kept.read())
         self.taken: dict[str, Taken] = {}
+        self.patience = Patience(config.hang_s)
         self.stopping = threading.Event()
 
-    def _open(self) -> JobStore:
+    def _open(self) -> Workforce:
         database = Database(self.workspace.database, durable=False)
-        return JobStore(database, attempts=self.config.attempts, lease_s=self.config.lease_s)
+        return Workforce(database, attempts=self.config.attempts, lease_s=self.config.lease_s)
 
     def generator_of(self, request: GenerateRequest) -> Generator:
         """The generator of a request's model, loaded once."""
         found = self.generators.get(request.model)
         if found is None:
-            loading = self.config.loading
-            if request.model == "mini":
-                loading = type(loading)()
-            elif loading.fit_memory is not None:
-                facts = load_facts(find_model(request.model), request.model, loading.lora_places)
-                plan = make_plan(GenerateRequest(model=request.model), facts, Described())
-                loading = fitted(loading, plan, request.model)
+            self.patience.load()
+            config, loading = self.config, loading_of(self.config, request.model)
             found = Generator.from_pretrained(
-                request.model, self.config.device, self.config.precision, loading
+                request.model, config.device, config.precision, loading
             )
             self.generators[request.model] = found
         return found
@@ -122,34 +122,35 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop."""
         device = str(self.config.device)
-        self.store.hello(self.name, os.getpid(), device, "loading")
+        self.workforce.hello(self.name, os.getpid(), device, "loading")
         with self._beating():
             self.warm_up()
             device = str(self.generator_of(GenerateRequest(model=self.config.model[0])).device)
-            self.store.hello(self.name, os.getpid(), device, "ready")
+            self.workforce.hello(self.name, os.getpid(), device, "ready")
             while not self.stopping.is_set():
                 self.turn()
-        self.store.release([self.name], crashed=False)
+        self.kept.add(self.engine.costs.news())
+        self.workforce.release([self.name], crashed=False)
 
     def turn(self) -> None:
         """Take what is there, drop what is not wanted, make one step."""
-        for job in self.store.cancelled(self.name):
+        self.patience.step()
+        for job in self.workforce.cancelled(self.name):
             self._let_go(job)
-            self.store.drop(job, self.name)
-        for record in self.store.claim(self.name, self.config.lookahead):
+            self.workforce.drop(job, self.name)
+        for record in self.workforce.claim(self.name, self.config.lookahead):
+            self.patience.step()
             self._take(record)
         if not self.engine.busy:
             self.stopping.wait(IDLE_S)
             return
-        began = time.monotonic()
-        events = self.engine.step()
-        took = time.monotonic() - began
-        for event in events:
+        self.patience.step(self.engine.longest_step)
+        for event in self.engine.step():
             taken = self.taken.get(event.job)
             if taken is None:
                 continue
             if isinstance(event, Advanced):
-                self._advanced(event, taken, took)
+                self._advanced(event, taken)
             elif isinstance(event, Finished):
                 self._finished(event.result, taken)
             else:
@@ -171,7 +172,7 @@ class Worker:
         except Exception as error:  # nothing that a job brings may take the others down
             if not isinstance(error, FilmgridError):
                 log.exception(f"job {record.id} could not be taken")
-            self.store.fail(record.id, self.name, self._told(error, folder))
+            self.workforce.fail(record.id, self.name, self._told(error, folder))
             return
         self.taken[record.id] = taken
 
@@ -179,13 +180,11 @@ class Worker:
         if self.taken.pop(job, None) is not None:
             self.engine.cancel(job)
 
-    def _advanced(self, event: Advanced, taken: Taken, took: float) -> None:
+    def _advanced(self, event: Advanced, taken: Taken) -> None:
         now = time.monotonic()
         if taken.begun is None:  # its first step also read files and prompts
             taken.begun = now, event.step
-        else:
-            self.store.learn(_shape(taken), took)
-        mine = self.store.advanced(
+        mine = self.workforce.advanced(
             taken.record.id,
             self.name,
             step=event.step,
@@ -201,14 +200,12 @@ class Worker:
             self._show(event, taken)
 
     def _eta(self, event: Advanced, taken: Taken, now: float) -> float | None:
-        """When a job will be done: by the pace of its own steps, or of others of its shape."""
+        """When a job will be done: by the pace of its own steps, or what they cost alone."""
         assert taken.begun is not None
         began, first = taken.begun
-        if event.step > first:
-            pace: float | None = (now - began) / (event.step - first)
-        else:
-            pace = self.store.pace(_shape(taken))
-        return None if pace is None else time.time() + pace * (event.num_steps - event.step)
+        made = event.step - first
+        left = self.engine.seconds_left(event.job, (now - began) / made if made > 0 else None)
+        return None if left is None else time.time() + left
 
     def _show(self, event: Advanced, taken: Taken) -> None:
         try:
@@ -221,7 +218,7 @@ class Worker:
         except (FilmgridError, MemoryError, RuntimeError) as error:
             log.warning(f"no preview of job {taken.record.id}: {error}")
             return
-        self.store.previewed(taken.record.id, self.name, event.step)
+        self.workforce.previewed(taken.record.id, self.name, event.step)
 
     def _finished(self, result: Result | None, taken: Taken) -> None:
         del self.taken[taken.record.id]
@@ -241,7 +238,7 @@ class Worker:
                 write_result(part, result.arrays[0], told, result.fps)
         except (FilmgridError, OSError, MemoryError) as error:
             shutil.rmtree(part, ignore_errors=True)
-            self.store.fail(taken.record.id, self.name, self._told(error, taken.folder))
+            self.workforce.fail(taken.record.id, self.name, self._told(error, taken.folder))
             return
         self._say_done(taken, part, told.request)
 
@@ -257,10 +254,11 @@ class Worker:
 
         job = taken.record.id
         size = size_of(taken.folder) - size_of(taken.folder / WORK)
-        if not self.store.finish(job, self.name, publish, resolved, size):
+        if not self.workforce.finish(job, self.name, publish, resolved, size):
             if part is not None:
                 shutil.rmtree(part, ignore_errors=True)
-            self.store.drop(job, self.name)
+            self.workforce.drop(job, self.name)
+        self.kept.add(self.engine.costs.news())
 
     def _long_provenance(self, taken: Taken) -> Provenance:
         generator = self.generator_of(taken.request)
@@ -275,7 +273,7 @@ class Worker:
         del self.taken[taken.record.id]
         if not isinstance(event.error, FilmgridError):
             log.error(f"job {event.job} failed", exc_info=event.error)
-        self.store.fail(event.job, self.name, self._told(event.error, taken.folder))
+        self.workforce.fail(event.job, self.name, self._told(event.error, taken.folder))
 
     def _told(self, error: Exception, folder: Path) -> str:
         """What a visitor is told of an error: nothing of where the server's folders lie."""
@@ -286,13 +284,22 @@ class Worker:
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
-        """Tell the store that this process lives, beside whatever it does."""
+        """Tell the store that this process lives and gets on, beside whatever it does.
+
+        Who hangs says nothing more: its lease ends, and the server puts another in its place.
+        """
         done = threading.Event()
 
         def beat() -> None:
-            store = self._open()
+            workforce = self._open()
             while not done.wait(self.config.lease_s / 6):
-                store.beat(self.name)
+                overdue = self.patience.overdue
+                if overdue is None:
+                    workforce.beat(self.name)
+                    continue
+                jobs = ", ".join(self.taken) or "none"
+                log.error(f"no step for {overdue:.0f} s, so it hangs; its jobs: {jobs}")
+                return
 
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
@@ -301,13 +308,6 @@ class Worker:
         finally:
             done.set()
             thread.join()
-
-
-def _shape(taken: Taken) -> str:
-    request, record = taken.request, taken.record
-    upscale = request.upscale if isinstance(request.upscale, int) else 1
-    height, width = record.height // upscale, record.width // upscale
-    return shape_of(request.model, record.layout, height, width, request.guidance)
 
 
 def main() -> None:
