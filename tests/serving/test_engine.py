@@ -15,9 +15,9 @@ from filmgrid.errors import ConfigError, MediaError
 from filmgrid.generator import Generator, Result
 from filmgrid.longrun import MEMORY, generate_long
 from filmgrid.models.sketch import sketch_model
+from filmgrid.pipeline import Pipeline
 from filmgrid.request import GenerateRequest
 from filmgrid.serving.engine import Advanced, Engine, Failed, Finished, Submission, sentence
-from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Step
 from filmgrid.serving.step_costs import CostModel
 
