@@ -89,8 +89,8 @@ def generate(
 
         num_steps = len(sigmas_of(plan, request)) - 1
         sketch = sketch_model(request.model)
-        grids = request.best_of * plan.windows
-        cost = cost_of(plan, sketch, num_steps, grids, request.batch if plan.windows == 1 else 1)
+        made = plan.all_steps(num_steps)
+        cost = cost_of(plan, sketch, made, request.best_of, request.batch)
         told = {
             "task": str(plan.task),
             "model": str(folder),
@@ -99,8 +99,8 @@ def generate(
             "prompt": plan.prompt,
             "tokens": cost.tokens,
             "frames": plan.num_frames,
-            "grids": grids,
-            "passes": cost.passes * grids,
+            "grids": request.best_of * plan.windows,
+            "passes": cost.passes * request.best_of,
             "memory_bytes": cost.memory_bytes,
             "seconds": round(seconds_for(cost.flops, request.device, request.precision), 1),
             "notes": list(plan.notes),

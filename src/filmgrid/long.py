@@ -26,6 +26,7 @@ from filmgrid.long_frames import (
 )
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.planning import Plan, frames_there, make_plan, prompt_for, windows_of
+from filmgrid.process.noise import branch_seed
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
 from filmgrid.types import ImageArray
@@ -104,8 +105,7 @@ def window_seed(seed: int, window: int) -> int:
     """Seed of the noise of a window; that of the first is the sequence's own."""
     if window == 0:
         return seed
-    entropy = np.random.SeedSequence([seed, WINDOW_STREAM, window])
-    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+    return branch_seed(seed, WINDOW_STREAM, window)
 
 
 Walk = abc.Generator[Wanted | Progress, Tensor | None, Latents]
@@ -152,21 +152,22 @@ class _Stream:
     def _run(self) -> Asking:
         plan, done = self.plan, self.windows_done
         sigmas = sigmas_of(plan, self.request)
-        steps = len(sigmas) - 1
-        total = steps * plan.windows
+        walked = len(sigmas) - 1
+        step, total = 0, plan.all_steps(walked)
         windows = iter(self.windows)
         if not done:
             first = next(windows, None)
             yield from self._give_out(before=0 if first is None else first.frames[0])
             windows = chain([] if first is None else [first], windows)
         for index, window in enumerate(windows):
+            before, step = step, step + plan.steps_of(index, walked)
             if index < done:
                 self._forget_source(window.needed)
                 continue
-            told = replace(plan, prompt=self._prompt(window))
+            told = replace(plan, prompt=self._prompt(window), jumps=plan.jumps_of(index))
             seeds = [window_seed(seed, index) for seed in self.seeds]
             known = self._reference(window)
-            walk = self.generator.walk(told, sigmas, seeds, known, index * steps, total)
+            walk = self.generator.walk(told, sigmas, seeds, known, before, total)
             noisy = yield from self._beside(walk)
             self._remember(window, noisy)
             yield from self._give_out(before=window.needed)

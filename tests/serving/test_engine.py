@@ -362,3 +362,16 @@ def test_a_person_is_told_what_helps():
     assert sentence(ConfigError("Use 3.")) == "Use 3."
     assert "smaller" in sentence(torch.OutOfMemoryError("CUDA out of memory"))
     assert "log" in sentence(KeyError("x"))
+
+
+def test_a_long_one_that_is_walked_again_counts_its_steps_and_is_as_alone(tiny, tmp_path):
+    run = Run(tiny, tmp_path)
+    run.add("long", frames=7, steps=3, resample=2, resample_steps=1, seed=4)
+    told = []
+    while run.engine.busy:
+        told += [each for each in run.step() if isinstance(each, Advanced)]
+    assert [each.step for each in told] == list(range(1, 3 + 2 * (3 + 2) + 1))
+    assert {each.num_steps for each in told} == {len(told)}
+    generate_long(tiny, run.asked["long"], tmp_path / "alone")
+    ours, alone = (read_clip(tmp_path / name) for name in ("long/frames", "alone"))
+    assert (ours.frames == alone.frames).all()

@@ -102,7 +102,7 @@ class Service:
                     width=plan.frame.width,
                     num_frames=plan.num_frames,
                     fps=plan.fps,
-                    num_steps=plan.num_steps * plan.windows,
+                    num_steps=plan.all_steps(plan.num_steps),
                     key=key,
                     name=name,
                     deadline_s=deadline_s,
@@ -165,9 +165,10 @@ class Service:
         inputs = self.references.find(request)
         plan = make_plan(request, self.facts[request.model], inputs.given)
         config, grid = self.config, plan.layout.grid_size(plan.cell)
-        if plan.num_steps > config.max_steps:
+        steps = plan.steps_of(plan.windows - 1, plan.num_steps)
+        if steps > config.max_steps:
             raise ConfigError(
-                f"{plan.num_steps} steps are more than the {config.max_steps} allowed here. Use "
+                f"{steps} steps are more than the {config.max_steps} allowed here. Use "
                 "fewer; beyond 50 they rarely change a picture."
             )
         if plan.num_frames > config.max_frames:
@@ -210,15 +211,17 @@ class Service:
         """
         request = self.read(asked)
         _, plan = self._planned(request)
-        grids = request.best_of * plan.windows
         cost, num_steps = self._cost(plan, request)
+        made = request.best_of * plan.all_steps(num_steps)
+        passes = made * (2 if plan.two_passes else 1)
         height, width = plan.cell
         shape = shape_of(request.model, str(plan.layout), height, width, request.guidance)
         pace = self.store.pace(shape)
         if pace is None:
-            seconds = cost.flops * grids / self._operations_per_second
+            per_pass = cost.flops / max(1, cost.passes)
+            seconds = per_pass * passes / self._operations_per_second
         else:
-            seconds = pace * num_steps * grids
+            seconds = pace * made
         return PlanAnswer(
             task=str(plan.task),
             layout=str(plan.layout),
@@ -227,7 +230,7 @@ class Service:
             frames=plan.num_frames,
             windows=plan.windows,
             tokens=cost.tokens,
-            passes=cost.passes * grids,
+            passes=passes,
             memory_bytes=cost.memory_bytes,
             seconds=round(seconds, 2),
             notes=list(plan.notes),
