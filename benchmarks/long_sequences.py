@@ -66,6 +66,7 @@ def main() -> None:
         "ours, as it comes": {},
         "ours, 3 rows kept": {"keep_rows": 3},
         "ours, first row anchored": {"anchor": 4},
+        "ours, stretches walked twice": {"resample": 2},
     }
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     shown: dict[str, FrameArray] = {}

@@ -12,11 +12,11 @@ from benchmarks.scheduling.tables import HEAD, SHAPES, policies, row
 from filmgrid.data.pictures import to_picture
 from filmgrid.generator import Generator, Result
 from filmgrid.inputs import Described
+from filmgrid.pipeline import Pipeline
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import Wanted, velocities
 from filmgrid.serving.engine import Engine, Failed, Finished, Submission
-from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Policy
 from filmgrid.serving.running import shape_here
 from filmgrid.serving.simulate import Arrival, Outcome, Served, poisson_trace

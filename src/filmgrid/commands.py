@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -59,11 +59,17 @@ def generate(
     dry_run: bool,
     as_json: bool,
     resume: bool = False,
+    pipelined: Literal["auto", "on", "off"] = "auto",
 ) -> None:
     """Generate a sequence, write it, and report; or only say what it would cost."""
     out = out or DEFAULT_OUT
     if resume and not request.is_long:
         raise ConfigError("resume goes on with a long sequence. Add --frames, or leave it out.")
+    if pipelined != "auto" and not request.is_long:
+        raise ConfigError(
+            f"pipelined {pipelined} is for sequences made grid after grid. Add --frames, or leave "
+            "it out."
+        )
     folder = find_model(request.model)
     facts = load_facts(folder, request.model, request.loading.lora_places)
     plan = make_plan(request, facts, describe_files(request))
@@ -83,8 +89,8 @@ def generate(
 
         num_steps = len(sigmas_of(plan, request)) - 1
         sketch = sketch_model(request.model)
-        grids = request.best_of * plan.windows
-        cost = cost_of(plan, sketch, num_steps, grids, request.batch if plan.windows == 1 else 1)
+        made = plan.all_steps(num_steps)
+        cost = cost_of(plan, sketch, made, request.best_of, request.batch)
         told = {
             "task": str(plan.task),
             "model": str(folder),
@@ -93,8 +99,8 @@ def generate(
             "prompt": plan.prompt,
             "tokens": cost.tokens,
             "frames": plan.num_frames,
-            "grids": grids,
-            "passes": cost.passes * grids,
+            "grids": request.best_of * plan.windows,
+            "passes": cost.passes * request.best_of,
             "memory_bytes": cost.memory_bytes,
             "seconds": round(seconds_for(cost.flops, request.device, request.precision), 1),
             "notes": list(plan.notes),
@@ -121,7 +127,13 @@ def generate(
 
         with _progress() as show:
             written = generate_long(
-                generator, request, out, scale=scale, resume=resume, on_step=show
+                generator,
+                request,
+                out,
+                scale=scale,
+                resume=resume,
+                on_step=show,
+                pipelined=pipelined,
             )
         _report_long(
             written, plan, request, loaded - started, time.perf_counter() - loaded, as_json

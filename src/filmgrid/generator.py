@@ -27,7 +27,7 @@ from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.families import load_model
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
-from filmgrid.process.noise import seeded_noise
+from filmgrid.process.noise import branch_seed, seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
 from filmgrid.request import START_SIGMAS, GenerateRequest, Task
 from filmgrid.sampling.guidance import (
@@ -38,12 +38,15 @@ from filmgrid.sampling.guidance import (
     prompted,
     velocities,
 )
-from filmgrid.sampling.loop import SampleState, VelocityOf, descend
+from filmgrid.sampling.jumps import check_jumps
+from filmgrid.sampling.loop import Resampling, SampleState, VelocityOf, descend
 from filmgrid.sampling.schedule import begin_at
 from filmgrid.sampling.solvers import timestep_sigmas
 from filmgrid.sampling.tasks import TASKS, Known
 from filmgrid.sampling.upscale import load_enlarger
 
+JUMP_STREAM = 0x4A554D50
+"""Keeps the noise of jumps apart from that of other seeds."""
 Frames8 = UInt8[np.ndarray, "b n h w 3"]
 
 
@@ -326,7 +329,7 @@ class Generator:
         size = batch or request.batch
         chunks = [seeds[first : first + size] for first in range(0, len(seeds), size)]
         sigmas = sigmas_of(plan, request)
-        steps = len(sigmas) - 1
+        steps = plan.steps_of(0, len(sigmas) - 1)
         made: list[np.ndarray] = []
         for number, chunk in enumerate(chunks):
             reference = self._reference(plan, request, given, len(chunk))
@@ -424,7 +427,12 @@ class Generator:
         """
         told = self.prompted(plan, len(seeds))
         noise = self.noise_of(plan, seeds)
-        descent = descend(noise, sigmas, reference, plan.per_cell_sigma, plan.solver)
+        resampling = None
+        if plan.jumps is not None:
+            resampling = Resampling(
+                plan.jumps, lambda number: self._jump_noise(plan, seeds, number)
+            )
+        descent = descend(noise, sigmas, reference, plan.per_cell_sigma, plan.solver, resampling)
         state = next(descent)  # the start, which is the result if there is no step to make
         while state.step < state.num_steps:
             velocity = yield Wanted(state.noisy, state.levels, told)
@@ -454,6 +462,9 @@ class Generator:
         height, width = (side // self.codec.stride for side in plan.cell)
         shape = (plan.layout.num_cells, self.codec.channels, height, width)
         return seeded_noise(seeds, shape, self.device)
+
+    def _jump_noise(self, plan: Plan, seeds: Sequence[int], number: int) -> Tensor:
+        return self.noise_of(plan, [branch_seed(seed, JUMP_STREAM, number) for seed in seeds])
 
     def _known(self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int) -> Known:
         """The given pictures as the tasks see them: in [-1, 1], the same for each sequence."""
@@ -497,8 +508,15 @@ def start_of(plan: Plan, request: GenerateRequest) -> float:
 
 
 def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:
-    """Noise levels that a request visits, from its start to 0."""
-    return begin_at(_schedule_of(plan), start_of(plan, request), respaced=request.respaced)
+    """Noise levels that a request visits, from its start to 0.
+
+    Raises:
+        ConfigError: if jumps go back beyond the start.
+    """
+    start = start_of(plan, request)
+    sigmas = begin_at(_schedule_of(plan), start, respaced=request.respaced)
+    check_jumps(len(sigmas) - 1, plan.jumps)
+    return sigmas
 
 
 def _schedule_of(plan: Plan) -> Float64[Tensor, " num_sigmas"]:

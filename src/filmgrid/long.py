@@ -2,8 +2,9 @@
 
 from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, count
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import torch
@@ -14,59 +15,24 @@ from filmgrid.generator import Frames8, Generator, Progress, sigmas_of, start_of
 from filmgrid.grid.reference import Reference, from_keyframes
 from filmgrid.grid.windows import Window
 from filmgrid.inputs import Described, Inputs, Source, describe_files, read_images
+from filmgrid.long_frames import (
+    Checkpoint,
+    Finishing,
+    Latents,
+    Memory,
+    Pipelined,
+    Stretch,
+    runs_beside,
+)
 from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.planning import Plan, frames_there, make_plan, prompt_for, windows_of
+from filmgrid.process.noise import branch_seed
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
 from filmgrid.types import ImageArray
 
-Latents = Float[Tensor, "b c h w"]
 WINDOW_STREAM = 0x57494E
 """Keeps the noise of later windows apart from that of other seeds."""
-
-
-@dataclass(eq=False)
-class Memory:
-    """All that the windows to come need of those that were made.
-
-    Args:
-        windows: done.
-        written: frames given out.
-        latents: by number of the frame.
-        pixels: frames that were made and not given out, by number.
-        look: mean and standard deviation of each channel of the first window, for colour_lock.
-    """
-
-    windows: int = 0
-    written: int = 0
-    latents: dict[int, Latents] = field(default_factory=dict)
-    pixels: dict[int, UInt8[np.ndarray, "b h w 3"]] = field(default_factory=dict)
-    look: Float[Tensor, "2 b c 1 1"] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stretch:
-    """Finished frames that follow each other, 8-bit.
-
-    Args:
-        first: number of the first of them.
-        arrays: of each sequence.
-    """
-
-    first: int
-    arrays: Frames8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Checkpoint:
-    """A window is done.
-
-    Args:
-        memory: what going on from here takes; it changes with the next step.
-    """
-
-    memory: Memory
-
 
 Asking = abc.Generator[Wanted | Progress | Stretch | Checkpoint, Tensor | None, None]
 """A long generation that is sent the velocities that it wants; see :func:`asking`."""
@@ -78,6 +44,7 @@ def stream(
     inputs: Inputs | None = None,
     memory: Memory | None = None,
     seeds: Sequence[int] | None = None,
+    pipelined: Pipelined = "auto",
 ) -> Iterator[Progress | Stretch | Checkpoint]:
     """Make a sequence of ``request.frames`` frames, in memory that does not grow with them.
 
@@ -94,6 +61,8 @@ def stream(
         inputs: its pictures, if they are not in the files that it names.
         memory: of an earlier run of the same request, which is gone on with.
         seeds: of several sequences that are made side by side; by default the request's.
+        pipelined: whether finished frames are decoded and enlarged beside the next window; the
+            frames are the same.
 
     Yields:
         Every step, frames as soon as all before them are there, and after each window where a
@@ -104,7 +73,7 @@ def stream(
         ShapeError: if sizes do not fit.
         MediaError: if a file cannot be read.
     """
-    return answered(asking(generator, request, inputs, memory, seeds), generator.answer)
+    return answered(asking(generator, request, inputs, memory, seeds, pipelined), generator.answer)
 
 
 def asking(
@@ -113,6 +82,7 @@ def asking(
     inputs: Inputs | None = None,
     memory: Memory | None = None,
     seeds: Sequence[int] | None = None,
+    pipelined: Pipelined = "auto",
 ) -> Asking:
     """What :func:`stream` does, without a call of the backbone: it asks for velocities.
 
@@ -122,18 +92,23 @@ def asking(
         inputs: its pictures, if they are not in the files that it names.
         memory: of an earlier run of the same request.
         seeds: of several sequences that are made side by side.
+        pipelined: as :func:`stream` takes it.
     """
     described = describe_files(request) if inputs is None else inputs.describe()
     plan = make_plan(request, generator.backbone.facts, described)
-    return _Stream(generator, request, plan, described, inputs, memory or Memory(), seeds).run()
+    beside = runs_beside(generator, pipelined)
+    memory = memory or Memory()
+    return _Stream(generator, request, plan, described, inputs, memory, seeds, beside).run()
 
 
 def window_seed(seed: int, window: int) -> int:
     """Seed of the noise of a window; that of the first is the sequence's own."""
     if window == 0:
         return seed
-    entropy = np.random.SeedSequence([seed, WINDOW_STREAM, window])
-    return int(entropy.generate_state(1, np.uint64)[0] >> 1)
+    return branch_seed(seed, WINDOW_STREAM, window)
+
+
+Walk = abc.Generator[Wanted | Progress, Tensor | None, Latents]
 
 
 class _Stream:
@@ -148,13 +123,14 @@ class _Stream:
         inputs: Inputs | None,
         memory: Memory,
         seeds: Sequence[int] | None,
+        beside: bool,
     ) -> None:
         self.generator, self.request, self.plan = generator, request, plan
         self.codec, self.device = generator.codec_of(plan), generator.device
-        self.memory = memory
-        memory.latents = {at: value.to(self.device) for at, value in memory.latents.items()}
-        if memory.look is not None:
-            memory.look = memory.look.to(self.device)
+        self.windows_done, self.written = memory.windows, memory.written
+        self.latents = {at: value.to(self.device) for at, value in memory.latents.items()}
+        self.made = set(memory.pixels)  # frames that were not given out
+        self.look = None if memory.look is None else memory.look.to(self.device)
         self.seeds = [request.seed] if seeds is None else list(seeds)
         self.windows = windows_of(request, plan.layout, described)
         self.source = Source(request, plan.cell, inputs)
@@ -165,33 +141,54 @@ class _Stream:
         self.num_given = 0
         if plan.task == Task.EXTEND and described.video is not None:
             self.num_given = frames_there(request, described.video) or 0
-        self.enlarge = generator.enlarger(request)
+        enlarge = generator.enlarger(request)
+        self.finishing = Finishing(enlarge, self.device, memory.pixels, beside)
 
     @torch.inference_mode()
     def run(self) -> Asking:
-        memory, plan = self.memory, self.plan
+        with closing(self.finishing):
+            yield from self._run()
+
+    def _run(self) -> Asking:
+        plan, done = self.plan, self.windows_done
         sigmas = sigmas_of(plan, self.request)
-        steps = len(sigmas) - 1
-        total = steps * plan.windows
+        walked = len(sigmas) - 1
+        step, total = 0, plan.all_steps(walked)
         windows = iter(self.windows)
-        if not memory.windows:
+        if not done:
             first = next(windows, None)
             yield from self._give_out(before=0 if first is None else first.frames[0])
             windows = chain([] if first is None else [first], windows)
         for index, window in enumerate(windows):
-            if index < memory.windows:
+            before, step = step, step + plan.steps_of(index, walked)
+            if index < done:
                 self._forget_source(window.needed)
                 continue
-            told = replace(plan, prompt=self._prompt(window))
+            told = replace(plan, prompt=self._prompt(window), jumps=plan.jumps_of(index))
             seeds = [window_seed(seed, index) for seed in self.seeds]
             known = self._reference(window)
-            walk = self.generator.walk(told, sigmas, seeds, known, index * steps, total)
-            noisy = yield from walk
+            walk = self.generator.walk(told, sigmas, seeds, known, before, total)
+            noisy = yield from self._beside(walk)
             self._remember(window, noisy)
-            memory.windows = index + 1
             yield from self._give_out(before=window.needed)
             self._forget(window.needed)
-            yield Checkpoint(memory)
+            latents = dict(self.latents)
+            self.finishing.mark(Memory(index + 1, self.written, latents, look=self.look))
+            yield from self.finishing.done()
+        yield from self.finishing.done(wait=True)
+
+    def _beside(
+        self, walk: Walk
+    ) -> abc.Generator[Wanted | Progress | Stretch | Checkpoint, Tensor | None, Latents]:
+        """Walk, and give out what becomes ready meanwhile."""
+        sent: Tensor | None = None
+        while True:
+            try:
+                event = walk.send(sent)
+            except StopIteration as end:
+                return end.value
+            yield from self.finishing.done()
+            sent = yield event
 
     def _prompt(self, window: Window) -> str:
         """What is told of a window: the segment that its first new frame belongs to."""
@@ -204,14 +201,14 @@ class _Stream:
         self._encode_given(window)
         start = start_of(self.plan, self.request)
         known = {
-            cell: self.memory.latents[frame]
+            cell: self.latents[frame]
             for cell, frame in enumerate(window.frames)
-            if frame in self.memory.latents
+            if frame in self.latents
         }
         first = self.request.anchor
         for cell in range(first):
             if cell in known and window.frames[cell] >= first:
-                known[cell] = self.memory.latents[cell]
+                known[cell] = self.latents[cell]
         if self.plan.task != Task.EDIT:
             return from_keyframes(known, self.plan.layout, start) if known else None
         last = self.plan.num_frames - 1
@@ -228,7 +225,7 @@ class _Stream:
         given = {
             cell: image
             for cell, frame in enumerate(window.frames)
-            if frame not in self.memory.latents and (image := self._given(frame)) is not None
+            if frame not in self.latents and (image := self._given(frame)) is not None
         }
         if not given:
             return
@@ -258,81 +255,75 @@ class _Stream:
         return pixels.expand(len(self.seeds), *pixels.shape)
 
     def _remember(self, window: Window, made: Float[Tensor, "b n c h w"]) -> None:
-        """Keep a window's new frames, as latents and as pixels."""
-        memory = self.memory
+        """Keep a window's new frames as latents, and have them decoded."""
         fresh = {
             cell: frame
             for cell, frame in enumerate(window.frames)
-            if frame in window.fresh and frame not in memory.latents
+            if frame in window.fresh and frame not in self.latents
         }
         cells = list(fresh)
         if not cells:
             return
         if self.request.colour_lock:
             made = self._with_first_look(made, cells)
-        if self.plan.coding == "grid":
-            shown = frames_of(self.codec.decode(made)[:, cells])
-        else:
-            shown = frames_of(self.codec.decode(made[:, cells]))
-        for place, (cell, frame) in enumerate(fresh.items()):
+        for cell, frame in fresh.items():
             self._hold(frame, made[:, cell].clone())
-            memory.pixels[frame] = shown[:, place]
+        self.made.update(fresh.values())
+        whole, new = self.plan.coding == "grid", made[:, cells]
+
+        def decode() -> Frames8:
+            return frames_of(self.codec.decode(made)[:, cells] if whole else self.codec.decode(new))
+
+        self.finishing.take(decode, list(fresh.values()))
 
     def _hold(self, frame: int, latents: Latents) -> None:
         """Keep a frame for the windows to come; of a loop, also where it comes round to it."""
-        self.memory.latents[frame] = latents
+        self.latents[frame] = latents
         if self.request.loop and frame < self.plan.layout.cols:
-            self.memory.latents[frame + self.plan.num_frames] = latents
+            self.latents[frame + self.plan.num_frames] = latents
 
     def _with_first_look(self, made: Tensor, cells: list[int]) -> Tensor:
         """Bring mean and spread of the new cells' channels towards the first window's."""
         new = made[:, cells]
         mean, std = new.mean(dim=(1, 3, 4)), new.std(dim=(1, 3, 4)) + 1e-6
         look = torch.stack([mean, std])[..., None, None]
-        if self.memory.look is None:
-            self.memory.look = look
+        if self.look is None:
+            self.look = look
             return made
-        towards = torch.lerp(look, self.memory.look, self.request.colour_lock)
+        towards = torch.lerp(look, self.look, self.request.colour_lock)
         changed = (new - look[0][:, None]) / look[1][:, None] * towards[1][:, None]
         made = made.clone()
         made[:, cells] = changed + towards[0][:, None]
         return made
 
-    def _give_out(self, before: int) -> Iterator[Stretch]:
+    def _give_out(self, before: int) -> Iterator[Stretch | Checkpoint]:
         """Frames that follow those given out, as far as they are there.
 
         Given frames are read on the way, and kept if a window may see them: those from ``before``.
         """
-        memory, most = self.memory, self.plan.layout.num_cells
-        while memory.written < self.plan.num_frames:
-            run: list[np.ndarray] = []
-            for frame in count(memory.written):
-                shown = self._shown(frame) if frame < self.plan.num_frames else None
-                if shown is None or len(run) == most:
+        most = self.plan.layout.num_cells
+        while True:
+            run: list[ImageArray | None] = []
+            for frame in range(self.written, min(self.written + most, self.plan.num_frames)):
+                given = self._given(frame)
+                if given is None and frame not in self.made:
                     break
-                run.append(shown)
-                memory.pixels.pop(frame, None)
+                run.append(given)
+                self.made.discard(frame)
                 if frame < self.num_given:
                     self._forget_source(min(before, frame))
             if not run:
                 return
-            first, memory.written = memory.written, memory.written + len(run)
-            yield Stretch(first, self._upscaled(np.stack(run, axis=1)))
-
-    def _shown(self, frame: int) -> UInt8[np.ndarray, "b h w 3"] | None:
-        """A finished frame of all sequences, if it is there: the given one, or what was made."""
-        given = self._given(frame)
-        if given is not None:
-            return np.broadcast_to(given, (len(self.seeds), *given.shape))
-        return self.memory.pixels.get(frame)
-
-    def _upscaled(self, arrays: Frames8) -> Frames8:
-        return arrays if self.enlarge is None else np.stack([self.enlarge(each) for each in arrays])
+            self.finishing.give(self.written, run, len(self.seeds))
+            self.written += len(run)
+            yield from self.finishing.done()
 
     def _forget(self, needed: int) -> None:
-        first, latents = self.request.anchor, self.memory.latents
-        self.memory.latents = {
-            frame: value for frame, value in latents.items() if frame >= needed or frame < first
+        first = self.request.anchor
+        self.latents = {
+            frame: value
+            for frame, value in self.latents.items()
+            if frame >= needed or frame < first
         }
         self._forget_source(needed)
 

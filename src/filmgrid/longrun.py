@@ -11,8 +11,10 @@ The folder stands beside the target, and goes when that is whole.
 
 import json
 import shutil
-from collections import abc
+from collections import abc, deque
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,10 @@ from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
 from filmgrid.generator import Generator, Progress
 from filmgrid.inputs import describe_files, times_of
-from filmgrid.long import Checkpoint, Memory, Stretch, asking
+from filmgrid.long import asking
+from filmgrid.long_frames import Checkpoint, Memory, Pipelined, Stretch, runs_beside
 from filmgrid.long_release import stream_release
+from filmgrid.pipeline import InOrder
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
@@ -71,6 +75,7 @@ def generate_long(
     scale: int = 1,
     resume: bool = False,
     on_step: Callable[[int, int], None] | None = None,
+    pipelined: Pipelined = "auto",
 ) -> list[Path]:
     """Make a long sequence and write it; the name chooses the format.
 
@@ -81,6 +86,8 @@ def generate_long(
         scale: integer enlargement without smoothing.
         resume: go on from the last finished window of a run that was stopped.
         on_step: called with the steps done and of all.
+        pipelined: whether finished frames are decoded, enlarged and written beside the next grid;
+            the files are the same.
 
     Returns:
         The files written.
@@ -111,9 +118,11 @@ def generate_long(
     folder = work_folder(path)
     memory = _begin(folder, _asked(generator, request, told), resume=resume)
     try:
-        for event in answered(_making(generator, request, folder, memory), generator.answer):
-            if on_step is not None:
-                on_step(event.step, event.num_steps)
+        making = _making(generator, request, folder, memory, pipelined)
+        with closing(making):
+            for event in answered(making, generator.answer):
+                if on_step is not None:
+                    on_step(event.step, event.num_steps)
     except FilmgridError:
         if folder.exists() and not has_begun(folder):
             shutil.rmtree(folder)  # nothing was made that could be gone on with
@@ -156,26 +165,37 @@ def asking_long(
 
 
 def _making(
-    generator: Generator, request: GenerateRequest, folder: Path, memory: Memory
+    generator: Generator,
+    request: GenerateRequest,
+    folder: Path,
+    memory: Memory,
+    pipelined: Pipelined = "auto",
 ) -> abc.Generator[Wanted | Progress, Tensor | None, None]:
-    """Make what is left, writing it as it comes, and pass on all else."""
+    """Make what is left, writing it as it comes, and pass on all else.
+
+    Frames and what going on needs are written in the order in which they come, so that what is
+    said to be written is there whenever the process ends.
+    """
     if request.sampler == "gridit-release":
         events = stream_release(generator, request)
     else:
-        events = asking(generator, request, memory=memory)
+        events = asking(generator, request, memory=memory, pipelined=pipelined)
     sent: Any = None
-    while True:
-        try:
-            event = events.send(sent)
-        except StopIteration:
-            return
-        sent = None
-        if isinstance(event, Stretch):
-            _write(folder / FRAMES, event)
-        elif isinstance(event, Checkpoint):
-            _save(event, folder / MEMORY)
-        else:
-            sent = yield event
+    with closing(events), closing(InOrder(runs_beside(generator, pipelined))) as writer:
+        while True:
+            try:
+                event = events.send(sent)
+            except StopIteration:
+                break
+            sent = None
+            if isinstance(event, Stretch):
+                writer.put(partial(_write, folder / FRAMES, event))
+            elif isinstance(event, Checkpoint):
+                writer.put(partial(_save, event, folder / MEMORY))
+            else:
+                sent = yield event
+            deque(writer.done(), maxlen=0)  # raises what could not be written
+        deque(writer.done(wait=True), maxlen=0)
 
 
 def _asked(generator: Generator, request: GenerateRequest, told: dict[str, Any]) -> dict[str, Any]:
@@ -247,24 +267,26 @@ def _save(event: Checkpoint, path: Path) -> None:
 
 
 def _load(path: Path) -> Memory:
+    latents: dict[int, Tensor] = {}
+    pixels: dict[int, np.ndarray] = {}
+    look: Tensor | None = None
     try:
         with safe_open(path, "pt") as opened:
             counts = opened.metadata()
-            memory = Memory(int(counts["windows"]), int(counts["written"]))
             for name in opened.keys():  # noqa: SIM118 - it is no dict
                 kind, _, frame = name.partition(".")
                 value = opened.get_tensor(name)
                 if kind == "latents":
-                    memory.latents[int(frame)] = value
+                    latents[int(frame)] = value
                 elif kind == "pixels":
-                    memory.pixels[int(frame)] = value.numpy()
+                    pixels[int(frame)] = value.numpy()
                 else:
-                    memory.look = value
+                    look = value
+            return Memory(int(counts["windows"]), int(counts["written"]), latents, pixels, look)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(
             f"{path} is damaged. Delete it to begin again from the first frame."
         ) from error
-    return memory
 
 
 def _finish(

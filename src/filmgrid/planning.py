@@ -24,6 +24,7 @@ from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import find_model, is_network_file, load_facts
 from filmgrid.request import GenerateRequest, Solver, Task
+from filmgrid.sampling.jumps import Jumps, check_jumps, count_steps
 
 MOST_TIMESTEPS = 999
 """Of the 1000 that models of noise are trained at, as many as every scheduler visits once."""
@@ -53,6 +54,8 @@ class Plan:
         coding: whether frames are coded to latents one by one ("cells") or as one ("grid").
         sigma_max: noise level that sampling starts from at most.
         per_cell_sigma: frames that stay are shown to the model at noise level 0.
+        jumps: how stretches of a walk are walked again beside frames that stay.
+        first_holds: whether frames stay in the first grid; in later ones they always do.
         fps: of the output.
         notes: what a person should know about the choices, one sentence each.
     """
@@ -75,8 +78,29 @@ class Plan:
     coding: Literal["cells", "grid"]
     sigma_max: float
     per_cell_sigma: bool
+    jumps: Jumps | None
+    first_holds: bool
     fps: float
     notes: tuple[str, ...]
+
+    def jumps_of(self, window: int) -> Jumps | None:
+        """How stretches of a grid, counted from 0, are walked again: not where nothing stays."""
+        return self.jumps if window or self.first_holds else None
+
+    def steps_of(self, window: int, walked: int) -> int:
+        """Steps that a grid takes, counted from 0.
+
+        Args:
+            window: which grid.
+            walked: steps of the schedule from where the request starts.
+        """
+        return count_steps(walked, self.jumps_of(window))
+
+    def all_steps(self, walked: int) -> int:
+        """Steps of all grids of a sequence."""
+        if not self.windows:
+            return 0
+        return self.steps_of(0, walked) + (self.windows - 1) * self.steps_of(1, walked)
 
     @property
     def one_grid(self) -> Layout | None:
@@ -158,6 +182,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         notes.append(f"GriDiT's release makes {num_frames} frames of {request.frames} asked for.")
     elif request.is_long:
         windows = count_windows(windows_of(request, layout, given))
+    first_holds = _first_holds(request, layout, given)
+    jumps = _jumps(request, first_holds, windows, num_steps)
     source_fps = video.fps / request.video_stride if video and video.fps else None
     if source_fps is not None:
         source_fps *= request.between + 1
@@ -180,6 +206,8 @@ def make_plan(request: GenerateRequest, facts: BackboneFacts, given: Described) 
         coding=facts.coding if request.coding == "auto" else request.coding,
         sigma_max=facts.sigma_max,
         per_cell_sigma=facts.per_cell_sigma and request.conditioning != "replacement",
+        jumps=jumps,
+        first_holds=first_holds,
         fps=request.fps or source_fps or facts.fps,
         notes=tuple(notes),
     )
@@ -268,6 +296,38 @@ def windows_of(request: GenerateRequest, layout: Layout, given: Described) -> It
                 f"{(frame // request.spread + 1) * request.spread}, or another spread."
             )
     return plan_windows(layout, frames, kept, given=known, spread=request.spread, arrivals=arrivals)
+
+
+def _first_holds(request: GenerateRequest, layout: Layout, given: Described) -> bool:
+    """Whether any frame stays in the first grid."""
+    task = request.inferred_task
+    if not request.is_long:
+        return task != Task.TEXT and (task != Task.EDIT or bool(request.locked_cells))
+    if task == Task.BETWEEN:
+        return True
+    first = next(windows_of(request, layout, given), None)
+    if first is None:
+        return False
+    places = {*given.images, *(request.locked_cells if task == Task.EDIT else ())}
+    if task == Task.EXTEND and given.video is not None:
+        places.update(range(frames_there(request, given.video) or 0))
+    return any(frame in places for frame in first.frames)
+
+
+def _jumps(
+    request: GenerateRequest, first_holds: bool, windows: int, num_steps: int
+) -> Jumps | None:
+    """How stretches are walked again; refuse it where nothing stays to walk beside."""
+    if request.resample == 1:
+        return None
+    if windows <= 1 and not first_holds:
+        raise ConfigError(
+            f"resample {request.resample} walks again beside frames that stay, and here none do. "
+            "Give some, make a sequence of several grids with --frames, or leave it out."
+        )
+    jumps = Jumps(request.resample, request.resample_steps)
+    check_jumps(num_steps, jumps)
+    return jumps
 
 
 def length_of(request: GenerateRequest, layout: Layout, video: Given | None) -> int:
@@ -408,6 +468,7 @@ def _check_release(request: GenerateRequest, layout: Layout) -> None:
             f"{layout}. Use that layout, or another sampler."
         )
     names = ("keep_rows", "spread", "loop", "segment", "anchor", "colour_lock", "upscale")
+    names += ("resample",)
     fields = GenerateRequest.model_fields
     names += ("respaced", "shift")
     other = [name for name in names if getattr(request, name) != fields[name].default]

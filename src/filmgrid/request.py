@@ -114,6 +114,11 @@ class GenerateRequest(Loading):
     """Sampling steps of the whole way from noise."""
     respaced: bool = False
     """Walk from a start below 1 in all the steps, instead of leaving out those above it."""
+    resample: int = Field(default=1, ge=1, le=100)
+    """Beside frames that stay: walk every stretch of resample_steps steps so many times, noised
+    anew before each, so that new frames fit them; 1 walks once. 2 costs nearly twice the time."""
+    resample_steps: int = Field(default=5, ge=1)
+    """With resample: steps of a stretch, fewer than those of the whole walk."""
     guidance: float | None = Field(default=None, ge=0)
     """How strongly the prompt is followed; 1 turns guidance off and halves the time."""
     shift: float | None = Field(default=None, gt=0)
@@ -210,6 +215,12 @@ class GenerateRequest(Loading):
             raise ValueError(
                 f"fit {self.fit} has nothing to fit. Add --image, --keyframe or --video, or leave "
                 "it out."
+            )
+        usual = type(self).model_fields["resample_steps"].default
+        if self.resample == 1 and self.resample_steps != usual:
+            raise ValueError(
+                f"resample_steps {self.resample_steps} belongs to resample, which is 1. Add "
+                "--resample 2, or leave it out."
             )
         if self.redraw and self.lock:
             raise ValueError(

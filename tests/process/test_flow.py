@@ -13,6 +13,7 @@ from filmgrid.process.flow import (
     euler_step,
     expand_sigma,
     noise_from,
+    noise_further,
     velocity_from_clean,
     velocity_of,
 )
@@ -123,3 +124,24 @@ def test_sigma_is_one_number_per_everything_sequence_or_cell(shape: tuple[int, .
 def test_a_sigma_that_does_not_fit_is_refused_with_what_does(shape: tuple[int, ...]):
     with pytest.raises(ShapeError, match=r"2 sequences of 6 cells.*2x6 \(one per cell\)"):
         expand_sigma(torch.full(shape, 0.25), latents(0))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 0.3), (0.2, 0.7), (0.5, 0.55), (0.6, 1.0)])
+def test_noising_further_gives_the_mean_and_variance_of_the_higher_level(low: float, high: float):
+    draw = torch.Generator().manual_seed(3)
+    noise, other = (torch.randn(1, 1, 4, 250, 250, generator=draw) for _ in range(2))
+    clean = torch.full_like(noise, 2.0)
+    there = noise_further(add_noise(clean, noise, low), other, low, high)
+    assert there.mean().item() == pytest.approx(2 * (1 - high), abs=0.01)
+    assert there.std().item() == pytest.approx(high, rel=0.01)
+    # The noise that was there remains a share of it, as large as its clean part says.
+    share = (1 - high) / (1 - low)
+    assert (there * noise).mean().item() == pytest.approx(share * low, abs=0.01)
+
+
+def test_noising_further_leaves_cells_that_are_there_already():
+    noisy, noise = torch.randn(1, 4, 3, 4, 4), torch.randn(1, 4, 3, 4, 4)
+    low, high = torch.tensor([[0.0, 0.4, 1.0, 0.4]]), torch.tensor([[0.0, 0.4, 1.0, 0.8]])
+    there = noise_further(noisy, noise, low, high)
+    assert torch.equal(there[:, :3], noisy[:, :3])
+    assert not torch.equal(there[:, 3], noisy[:, 3])

@@ -15,9 +15,9 @@ from filmgrid.errors import ConfigError, MediaError
 from filmgrid.generator import Generator, Result
 from filmgrid.longrun import MEMORY, generate_long
 from filmgrid.models.sketch import sketch_model
+from filmgrid.pipeline import Pipeline
 from filmgrid.request import GenerateRequest
 from filmgrid.serving.engine import Advanced, Engine, Failed, Finished, Submission, sentence
-from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Step
 from filmgrid.serving.step_costs import CostModel
 
@@ -362,3 +362,16 @@ def test_a_person_is_told_what_helps():
     assert sentence(ConfigError("Use 3.")) == "Use 3."
     assert "smaller" in sentence(torch.OutOfMemoryError("CUDA out of memory"))
     assert "log" in sentence(KeyError("x"))
+
+
+def test_a_long_one_that_is_walked_again_counts_its_steps_and_is_as_alone(tiny, tmp_path):
+    run = Run(tiny, tmp_path)
+    run.add("long", frames=7, steps=3, resample=2, resample_steps=1, seed=4)
+    told = []
+    while run.engine.busy:
+        told += [each for each in run.step() if isinstance(each, Advanced)]
+    assert [each.step for each in told] == list(range(1, 3 + 2 * (3 + 2) + 1))
+    assert {each.num_steps for each in told} == {len(told)}
+    generate_long(tiny, run.asked["long"], tmp_path / "alone")
+    ours, alone = (read_clip(tmp_path / name) for name in ("long/frames", "alone"))
+    assert (ours.frames == alone.frames).all()

@@ -91,6 +91,7 @@ def _generate(config: Generate) -> None:
         dry_run=config.dry_run,
         as_json=config.json_output,
         resume=config.resume,
+        pipelined=config.pipelined,
     )
 
 

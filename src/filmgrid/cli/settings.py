@@ -56,6 +56,9 @@ class Generate(Words, GenerateRequest):
     """With frames: FRAME=PROMPT, what the sequence shows from this frame on; repeat it."""
     resume: bool = False
     """With frames: go on with a generation that was stopped, from its last finished grid."""
+    pipelined: Literal["auto", "on", "off"] = "auto"
+    """With frames: decode, enlarge and write finished frames while the next grid is sampled; the
+    frames are the same. auto: on CUDA; on a CPU both would compete for its cores."""
     scale: int = 1
     """Enlarge the written frames so many times without smoothing, to look at small ones."""
     dry_run: bool = False

@@ -103,6 +103,33 @@ def velocity_from_clean(
     return torch.where(moving, velocity, 0).to(noisy.dtype)
 
 
+def noise_further(
+    noisy: Float[Tensor, "b n c h w"],
+    noise: Float[Tensor, "b n c h w"],
+    sigma: Sigma,
+    higher: Sigma,
+) -> Float[Tensor, "b n c h w"]:
+    """Noise latents from one level up to another, as if they had been noised there at once.
+
+    With ``share = (1 - higher) / (1 - sigma)``:
+    ``share * noisy + sqrt(higher**2 - share**2 * sigma**2) * noise``. The share of what is clean
+    becomes that of the higher level, and independent noise fills its variance up.
+
+    Source: RePaint, arXiv:2201.09865, Eq. 1, from a level to one far from it and for flows.
+
+    Args:
+        noisy: latents at ``sigma``.
+        noise: standard normal, independent of that in ``noisy``.
+        sigma: noise level now, in [0, 1].
+        higher: noise level to reach, at least ``sigma``; where they are the same nothing changes.
+    """
+    low, high = expand_sigma(sigma, noisy), expand_sigma(higher, noisy)
+    # Pure noise has no clean share left, and stays.
+    share = torch.where(low < 1, (1 - high) / torch.where(low < 1, 1 - low, 1), 1)
+    spread = (high**2 - (share * low) ** 2).clamp(min=0).sqrt()
+    return (share * noisy + spread * noise).to(noisy.dtype)
+
+
 def euler_step(
     noisy: Float[Tensor, "b n c h w"],
     velocity: Float[Tensor, "b n c h w"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,3 +22,15 @@ def seeded_noise(
     """
     drawn = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(drawn).to(device)
+
+
+def branch_seed(seed: int, stream: int, number: int) -> int:
+    """A seed of its own for each number of a stream that belongs to a sequence's seed.
+
+    Args:
+        seed: of the sequence.
+        stream: what it is for; keeps the seeds apart from those for something else.
+        number: in the stream.
+    """
+    entropy = np.random.SeedSequence([seed, stream, number])
+    return int(entropy.generate_state(1, np.uint64)[0] >> 1)

@@ -1,7 +1,8 @@
 """The one sampler: every task of both papers runs through :func:`descend`."""
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -9,8 +10,9 @@ from torch import Tensor
 
 from filmgrid.errors import ShapeError
 from filmgrid.grid.reference import Reference
-from filmgrid.process.flow import add_noise, clean_from
+from filmgrid.process.flow import add_noise, clean_from, noise_further
 from filmgrid.request import Solver
+from filmgrid.sampling.jumps import Jumps, count_steps, places
 from filmgrid.sampling.solvers import mover
 
 VelocityOf = Callable[
@@ -40,6 +42,19 @@ class SampleState:
     clean: Float[Tensor, "b n c h w"]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampling:
+    """Walking stretches again, beside cells that are kept.
+
+    Args:
+        jumps: how often, and how far back.
+        noise: gives the noise of a jump by its number: standard normal, independent of all other.
+    """
+
+    jumps: Jumps
+    noise: Callable[[int], Float[Tensor, "b n c h w"]]
+
+
 Descent = Generator[SampleState, Float[Tensor, "b n c h w"], None]
 """Yields states and is sent the velocity of each, but of the last."""
 
@@ -51,6 +66,7 @@ def sample(
     reference: Reference | None = None,
     per_cell_sigma: bool = False,
     solver: Solver = "euler",
+    resampling: Resampling | None = None,
 ) -> Iterator[SampleState]:
     """Walk down by a backbone of one's own: :func:`descend`, its velocities answered at once.
 
@@ -63,11 +79,12 @@ def sample(
         reference: what is known.
         per_cell_sigma: whether kept cells enter clean.
         solver: how a step is made.
+        resampling: walks stretches again.
 
     Raises:
         ShapeError: if reference and noise differ in shape.
     """
-    descent = descend(noise, sigmas, reference, per_cell_sigma, solver)
+    descent = descend(noise, sigmas, reference, per_cell_sigma, solver, resampling)
     state = next(descent)
     yield state
     while state.step < state.num_steps:
@@ -81,6 +98,7 @@ def descend(
     reference: Reference | None = None,
     per_cell_sigma: bool = False,
     solver: Solver = "euler",
+    resampling: Resampling | None = None,
 ) -> Descent:
     """Walk from noise to clean cells, holding what the reference keeps.
 
@@ -92,7 +110,8 @@ def descend(
     It yields the start and then every step, and waits to be sent the velocity of each: whoever
     drives it may stop at any step, and answer many that wait in one pass of the backbone.
 
-    Source: GRID, arXiv:2412.10718, Eq. 8-11; RePaint, arXiv:2201.09865, for the replacement.
+    Source: GRID, arXiv:2412.10718, Eq. 8-11; RePaint, arXiv:2201.09865, for the replacement and for
+    the jumps back.
 
     Args:
         noise: standard normal, one per sequence and cell.
@@ -101,6 +120,7 @@ def descend(
         per_cell_sigma: whole kept cells enter clean, with a sigma of 0 of their own. For
             backbones trained so; others have kept cells noised like the rest.
         solver: how a step is made.
+        resampling: walks stretches again; then there are more steps than the schedule has.
 
     Raises:
         ShapeError: if reference and noise differ in shape.
@@ -127,12 +147,21 @@ def descend(
     known = torch.zeros_like(noise) if reference is None else reference.cells
     now = levels(sigmas[0])
     noisy = hold(add_noise(known, noise, now), sigmas[0])
-    num_steps, move = len(sigmas) - 1, mover(solver, sigmas)
+    jumps, move = None if resampling is None else resampling.jumps, mover(solver, sigmas)
+    num_steps, step, jumped = count_steps(len(sigmas) - 1, jumps), 0, 0
     state = SampleState(0, num_steps, float(sigmas[0]), noisy, now, known)
-    for step, next_sigma in enumerate(sigmas[1:], start=1):
+    for here, there in pairwise(places(len(sigmas) - 1, jumps)):
+        reached = sigmas[there]
+        if resampling is not None and there < here:
+            higher = levels(reached)
+            noisy = noise_further(noisy, resampling.noise(jumped), now, higher)
+            noisy, now, jumped = hold(noisy, reached), higher, jumped + 1
+            move = mover(solver, sigmas[there:])  # one that remembers must not go on from below
+            state = replace(state, sigma=float(reached), noisy=noisy, levels=now)
+            continue
         velocity = yield state
-        clean = hold(clean_from(noisy, velocity, now), next_sigma * 0)
-        noisy = hold(move(noisy, velocity, now, levels(next_sigma)), next_sigma)
-        now = levels(next_sigma)
-        state = SampleState(step, num_steps, float(next_sigma), noisy, now, clean)
+        clean = hold(clean_from(noisy, velocity, now), reached * 0)
+        noisy = hold(move(noisy, velocity, now, levels(reached)), reached)
+        now, step = levels(reached), step + 1
+        state = SampleState(step, num_steps, float(reached), noisy, now, clean)
     yield state

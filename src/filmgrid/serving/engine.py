@@ -20,9 +20,9 @@ from filmgrid.errors import FilmgridError
 from filmgrid.generator import Frames8, Generator, Result
 from filmgrid.models.published.build import free_memory
 from filmgrid.models.sketch import sketch_model
+from filmgrid.pipeline import Pipeline
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import velocities
-from filmgrid.serving.pipeline import Pipeline
 from filmgrid.serving.policies import Policy, Situation, by_deadline
 from filmgrid.serving.running import Running, Submission, Turn, ran_out, too_large
 from filmgrid.serving.step_costs import LEAST, CostModel

@@ -29,8 +29,8 @@ class Estimates:
         self._loadings: dict[str, Loading] = {}
         self._predicted: dict[str, float] = {}
 
-    def of(self, plan: Plan, request: GenerateRequest) -> tuple[Any, float]:
-        """What a request costs, and seconds that it takes alone, by what the workers learned."""
+    def of(self, plan: Plan, request: GenerateRequest) -> tuple[Any, int, float]:
+        """What one grid costs; passes of all, and seconds alone, by what the workers learned."""
         cost, num_steps = self._cost(plan, request)
         with self._counting:
             shape = self._shape(plan, request)
@@ -42,8 +42,10 @@ class Estimates:
                 costs.expect(each, seconds)
         costs.restore(self.kept.read())
         rows = 1 if request.is_long else self._batch(request)
-        passes = num_steps * plan.windows * -(-request.best_of // rows)
-        return cost, passes * costs.step(shape, rows) + costs.ending(shape)
+        steps = plan.all_steps(num_steps)
+        passes = request.best_of * steps * (2 if plan.two_passes else 1)
+        turns = steps * -(-request.best_of // rows)
+        return cost, passes, turns * costs.step(shape, rows) + costs.ending(shape)
 
     def _shape(self, plan: Plan, request: GenerateRequest) -> str:
         """The shape that a request has for the workers."""

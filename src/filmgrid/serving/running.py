@@ -72,12 +72,12 @@ class Running:
         self.by_itself = request.is_long and request.sampler == "gridit-release"
         self.batch = min(request.batch, max_batch)
         self.most_rows = 1 if request.is_long else min(self.batch, request.best_of)
-        self.steps_of_grid = len(sigmas_of(self.plan, request)) - 1
-        grids = self.plan.windows if request.is_long else -(-request.best_of // self.batch)
-        self.num_steps = max(1, self.steps_of_grid * grids)
+        self.walked = len(sigmas_of(self.plan, request)) - 1
+        chunks = 1 if request.is_long else -(-request.best_of // self.batch)
+        self.num_steps = max(1, self.plan.all_steps(self.walked) * chunks)
         if self.by_itself:
             self.num_steps = self.plan.num_steps * self.plan.windows
-        self.made = self.made_of_grid = 0
+        self.made = 0
         self.wanted: Wanted | None = None
         self.begun = False
         self.last: float | None = None
@@ -105,12 +105,23 @@ class Running:
     def amid(self) -> bool:
         """Whether it is within a grid and must not be interrupted."""
         remembers = self.generator.loading.step_cache is not None
-        return remembers and self.wanted is not None and self.made_of_grid > 0
+        return remembers and self.wanted is not None and self._in_grid[0] > 0
 
     @property
     def turns_heavily(self) -> bool:
         """Whether its next turn is more than a step's arithmetic: reading, coding, enlarging."""
-        return not self.begun or self.made_of_grid + 1 == self.steps_of_grid
+        made, steps = self._in_grid
+        return not self.begun or made + 1 == steps
+
+    @property
+    def _in_grid(self) -> tuple[int, int]:
+        """Steps made of the grid that it is at, and those that it takes."""
+        first, later = (self.plan.steps_of(window, self.walked) for window in (0, 1))
+        if not self.submission.request.is_long:
+            later = first
+        if self.made < first:
+            return self.made, first
+        return (self.made - first) % max(1, later), later
 
     def work(self, most: int) -> Work:
         """What a policy sees of it."""
@@ -136,8 +147,6 @@ class Running:
         if self._asking is None:
             self._asking = self._begin()
         self.begun, self.wanted = True, None
-        if velocity is not None:
-            self.made_of_grid = (self.made_of_grid + 1) % self.steps_of_grid
         progress: Progress | None = None
         result: Result | None = None
         while True:

@@ -102,7 +102,7 @@ class Service:
                     width=plan.frame.width,
                     num_frames=plan.num_frames,
                     fps=plan.fps,
-                    num_steps=plan.num_steps * plan.windows,
+                    num_steps=plan.all_steps(plan.num_steps),
                     key=key,
                     name=name,
                     deadline_s=deadline_s,
@@ -165,9 +165,10 @@ class Service:
         inputs = self.references.find(request)
         plan = make_plan(request, self.facts[request.model], inputs.given)
         config, grid = self.config, plan.layout.grid_size(plan.cell)
-        if plan.num_steps > config.max_steps:
+        steps = plan.steps_of(plan.windows - 1, plan.num_steps)
+        if steps > config.max_steps:
             raise ConfigError(
-                f"{plan.num_steps} steps are more than the {config.max_steps} allowed here. Use "
+                f"{steps} steps are more than the {config.max_steps} allowed here. Use "
                 "fewer; beyond 50 they rarely change a picture."
             )
         if plan.num_frames > config.max_frames:
@@ -210,8 +211,7 @@ class Service:
         """
         request = self.read(asked)
         _, plan = self._planned(request)
-        grids = request.best_of * plan.windows
-        cost, seconds = self.estimates.of(plan, request)
+        cost, passes, seconds = self.estimates.of(plan, request)
         return PlanAnswer(
             task=str(plan.task),
             layout=str(plan.layout),
@@ -220,7 +220,7 @@ class Service:
             frames=plan.num_frames,
             windows=plan.windows,
             tokens=cost.tokens,
-            passes=cost.passes * grids,
+            passes=passes,
             memory_bytes=cost.memory_bytes,
             seconds=round(seconds, 2),
             notes=list(plan.notes),

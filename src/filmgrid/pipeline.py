@@ -1,8 +1,8 @@
 """What is done beside the denoising: reading and encoding before it, decoding and writing after.
 
 One request's frames are decoded, enlarged and written, and another's prompt is encoded, while a
-third one is denoised. The queue is bounded, so that what waits in it takes bounded memory: who
-puts more waits.
+third one is denoised; of a long sequence, the frames of one grid while the next is denoised. The
+queue is bounded, so that what waits in it takes bounded memory: who puts more waits.
 
 Source: stages of different requests beside each other are PipeDiT's idea (arXiv:2511.12056), which
 gives each stage its own GPUs. Here they are threads beside one device, which share its stream.
@@ -10,7 +10,7 @@ gives each stage its own GPUs. Here they are threads beside one device, which sh
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -103,3 +103,58 @@ def _tried(name: str, work: Callable[[], Any]) -> Done:
         return Done(name, work())
     except Exception as error:
         return Done(name, error=error)
+
+
+class InOrder:
+    """Pieces of work one after the other, and what they gave in that order.
+
+    After a piece that failed none is done, so that no later one can build on it.
+
+    Args:
+        beside: in a thread, beside the caller; otherwise at once and in the caller's.
+        room: pieces that wait or run beside it at most.
+    """
+
+    def __init__(self, beside: bool, room: int = 4) -> None:
+        self._pipeline = Pipeline(1 if beside else 0, room)
+        self._broken = False
+
+    @property
+    def beside(self) -> bool:
+        """Whether there is a thread."""
+        return self._pipeline.overlaps
+
+    def put(self, work: Callable[[], Any]) -> None:
+        """Do a piece of work after those before it; waits for room."""
+
+        def run() -> Any:
+            if self._broken:
+                return None
+            try:
+                return work()
+            except BaseException:
+                self._broken = True
+                raise
+
+        self._pipeline.put("", run)
+
+    def done(self, *, wait: bool = False) -> Iterator[Any]:
+        """What was given since the last call.
+
+        Args:
+            wait: until all that was put is done.
+
+        Raises:
+            Exception: what a piece raised, in its place.
+        """
+        while True:
+            for done in self._pipeline.done(1.0 if wait else 0.0):
+                if done.error is not None:
+                    raise done.error
+                yield done.result
+            if not (wait and self._pipeline.pending):
+                return
+
+    def close(self) -> None:
+        """Wait for the piece that runs, and drop those that wait."""
+        self._pipeline.close()

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from filmgrid.errors import ConfigError
-from filmgrid.serving.pipeline import Pipeline
+from filmgrid.pipeline import Pipeline
 
 
 def drained(pipeline):
