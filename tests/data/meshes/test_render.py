@@ -3,45 +3,17 @@ import json
 import numpy as np
 import pytest
 import trimesh
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from filmgrid.cli import main
 from filmgrid.data.build import build_dataset
 from filmgrid.data.config import DatasetConfig
 from filmgrid.data.manifest import load_manifest
 from filmgrid.data.meshes.config import RenderConfig
-from filmgrid.data.meshes.mesh import load_mesh
+from filmgrid.data.meshes.poses import load_poses
 from filmgrid.data.meshes.render import render
 from filmgrid.errors import ConfigError, MediaError
-
-FINE = 8
-"""How much finer the exact outlines are drawn."""
-
-
-def outlines(surfaces, cameras, size, fov):
-    """Share of each pixel that triangles cover, drawn as polygons and without any ray."""
-    masks = []
-    for camera in cameras:
-        canvas = Image.new("L", (size * FINE, size * FINE))
-        draw = ImageDraw.Draw(canvas)
-        for surface in surfaces:
-            seen = (surface.corners - camera[:3, 3]) @ camera[:3, :3]
-            focal = 0.5 / np.tan(np.deg2rad(fov / 2))
-            at = np.stack(
-                [0.5 - focal * seen[:, 0] / seen[:, 2], 0.5 + focal * seen[:, 1] / seen[:, 2]]
-            )
-            for face in surface.faces:
-                draw.polygon(
-                    [tuple(at[:, corner] * size * FINE - 0.5) for corner in face], fill=255
-                )
-        fine = np.asarray(canvas, np.float64) / 255
-        masks.append(fine.reshape(size, FINE, size, FINE).mean(axis=(1, 3)))
-    return np.stack(masks)
-
-
-def overlaps(one, two):
-    """Intersection over union of soft masks, for each view."""
-    return np.minimum(one, two).sum((1, 2)) / np.maximum(one, two).sum((1, 2))
+from tests.data.meshes.outlines import outlines, overlaps
 
 
 @pytest.fixture
@@ -64,9 +36,10 @@ def config_of(path, tmp_path, **changes):
 @pytest.mark.parametrize("elevation", [0, 25])
 def test_outlines_are_those_of_the_exact_geometry(lopsided, tmp_path, elevation):
     config = config_of(lopsided, tmp_path, views=4, size=128, samples=4, elevation=elevation)
-    surfaces = load_mesh(lopsided)
-    made = render(surfaces, config)
-    exact = outlines(surfaces, made.cameras, config.size, config.fov)
+    poses = load_poses(lopsided, config)
+    made = render(poses, config)
+    parts = [(each.corners, each.faces) for each in poses.surfaces[0]]
+    exact = outlines([parts] * 4, made.cameras, config.size, config.fov)
     # Polygons are drawn with every fine pixel that they touch, a sixteenth of a pixel too wide.
     assert np.abs(made.covered - exact).mean() < 3e-3
     assert overlaps(made.covered, exact).min() > 0.985
@@ -76,10 +49,12 @@ def test_outlines_are_those_of_the_exact_geometry(lopsided, tmp_path, elevation)
 def test_outlines_of_real_meshes_are_exact(real_data, tmp_path, name):
     path = real_data / "meshes" / f"{name}.obj"
     config = config_of(path, tmp_path, views=3, size=192)
-    surfaces = load_mesh(path)
+    poses = load_poses(path, config)
+    (surfaces,) = poses.surfaces
     assert max(np.linalg.norm(each.corners, axis=1).max() for each in surfaces) <= 1 + 1e-9
-    made = render(surfaces, config)
-    exact = outlines(surfaces, made.cameras, config.size, config.fov)
+    made = render(poses, config)
+    parts = [(each.corners, each.faces) for each in surfaces]
+    exact = outlines([parts] * 3, made.cameras, config.size, config.fov)
     assert overlaps(made.covered, exact).min() > 0.985
 
 
@@ -94,7 +69,7 @@ def test_it_stands_upright_faces_the_first_camera_and_turns_clockwise(tmp_path):
         parts.append(knob)
     trimesh.util.concatenate(parts).export(tmp_path / "knobs.glb")
     config = config_of(tmp_path, tmp_path, views=4)
-    frames = render(load_mesh(tmp_path / "knobs.glb"), config).frames.astype(int)
+    frames = render(load_poses(tmp_path / "knobs.glb", config), config).frames.astype(int)
 
     def place(view, colour):
         """Row and column of the middle of the knob of a colour, or None."""
@@ -112,16 +87,18 @@ def test_it_stands_upright_faces_the_first_camera_and_turns_clockwise(tmp_path):
 
 
 def test_anticlockwise_is_the_same_views_the_other_way_round(lopsided, tmp_path):
-    surfaces = load_mesh(lopsided)
-    one = render(surfaces, config_of(lopsided, tmp_path, views=6)).frames
-    other = render(surfaces, config_of(lopsided, tmp_path, views=6, turn="anticlockwise")).frames
+    ways = (
+        config_of(lopsided, tmp_path, views=6, turn=turn) for turn in ("clockwise", "anticlockwise")
+    )
+    one, other = (render(load_poses(lopsided, config), config).frames for config in ways)
     assert np.array_equal(one[0], other[0])
     assert np.abs(one[1:].astype(int) - other[:0:-1].astype(int)).max() <= 1
 
 
 def test_the_first_view_can_be_another_side(lopsided, tmp_path):
-    plain = render(load_mesh(lopsided), config_of(lopsided, tmp_path, views=4)).frames
-    turned = render(load_mesh(lopsided, first=90), config_of(lopsided, tmp_path, views=4)).frames
+    one, two = (config_of(lopsided, tmp_path, views=4, first=first) for first in (0, 90))
+    plain = render(load_poses(lopsided, one), one).frames
+    turned = render(load_poses(lopsided, two), two).frames
     assert np.abs(plain[1].astype(int) - turned[0].astype(int)).mean() < 0.5
 
 
@@ -137,11 +114,9 @@ def test_colours_of_corners_and_pictures_are_seen(tmp_path):
     )
     quad.export(tmp_path / "quad.glb")
     config = config_of(tmp_path, tmp_path, views=1)
-    (red,) = render(load_mesh(tmp_path / "red.glb"), config).frames
+    (red,) = render(load_poses(tmp_path / "red.glb", config), config).frames
     assert red[32, 32, 0] > 120 and red[32, 32, 1:].max() < 5
-    (seen,) = render(
-        load_mesh(tmp_path / "quad.glb"), config_of(tmp_path, tmp_path, views=1)
-    ).frames
+    (seen,) = render(load_poses(tmp_path / "quad.glb", config), config).frames
     for (row, col), channel in (((24, 24), 0), ((24, 40), 1), ((40, 24), 2)):
         assert seen[row, col].argmax() == channel and seen[row, col].max() > 60
 

@@ -2,9 +2,9 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from filmgrid.settings import Settings
 
@@ -34,6 +34,21 @@ class RenderConfig(Settings):
     first: float = Field(default=0.0, ge=-360, le=360)
     """Degrees that the thing is turned clockwise, as seen from above, in the first view; 180 for
     files whose front faces away."""
+
+    moving: Literal["both", "camera", "thing"] = "both"
+    """What moves from view to view. both: the camera, and the thing if its file has an animation,
+    frame by view as in GRID's 4D data; camera: the thing stays at rest; thing: the camera stays
+    where it sees the front."""
+
+    animation: str | None = None
+    """Name of the animation; by default the first of each file."""
+
+    start: float | None = Field(default=None, ge=0)
+    """Second of the animation that the first view shows; by default its beginning."""
+
+    end: float | None = Field(default=None, gt=0)
+    """Second that the view after the last would show; by default its end, where a loop begins
+    again."""
 
     size: int = Field(default=256, ge=16)
     """Height and width of a frame, in pixels."""
@@ -68,6 +83,21 @@ class RenderConfig(Settings):
     def _background_is_a_colour(cls, value: str) -> str:
         colour_of(value)
         return value
+
+    @model_validator(mode="after")
+    def _animation_has_a_length(self) -> Self:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError(
+                f"An animation from second {self.start:g} to {self.end:g} has no length. Let end "
+                "lie after start."
+            )
+        given = [name for name in ("animation", "start", "end") if getattr(self, name) is not None]
+        if self.moving == "camera" and given:
+            raise ValueError(
+                f"{given[0]} is set, and with moving camera the thing stays at rest. Use moving "
+                "both or thing."
+            )
+        return self
 
     @field_validator("caption")
     @classmethod

@@ -1,5 +1,7 @@
 """Meshes from files, in one world: up is z, the front faces -y, all inside the unit sphere."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.data.pictures import from_picture
 from filmgrid.errors import ConfigError, MediaError
 
@@ -70,19 +73,12 @@ def find_meshes(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
-def load_mesh(path: Path, up: str = "y", first: float = 0.0) -> list[Surface]:
-    """Read a mesh, turn it upright and fit it into the unit sphere.
-
-    The middle of its bounding box becomes the origin, and its farthest point touches the sphere.
-
-    Args:
-        path: of the file.
-        up: axis that points up in it, "y" or "z".
-        first: degrees that it is turned clockwise, as seen from above.
+def read_scene(path: Path) -> Any:
+    """Read a file with trimesh.
 
     Raises:
         ConfigError: if the packages for meshes are not installed.
-        MediaError: if it cannot be read or has no surface.
+        MediaError: if it cannot be read.
     """
     try:
         import trimesh
@@ -91,24 +87,47 @@ def load_mesh(path: Path, up: str = "y", first: float = 0.0) -> list[Surface]:
             "Meshes take trimesh and embreex, which are not installed. Run "
             "`pip install 'filmgrid[render]'`."
         ) from error
+    with naming(path):
+        return trimesh.load_scene(path)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name the file that is damaged: each of its readers has errors of its own."""
     try:
-        scene = trimesh.load_scene(path)
-        parts = [part for part in scene.dump() if isinstance(part, trimesh.Trimesh)]
-    except Exception as error:  # each of its readers has errors of its own
+        yield
+    except Exception as error:
         text = " ".join(str(error).split())[:160]
         raise MediaError(f"The mesh {path} cannot be read: {text}.") from error
-    parts = [part for part in parts if len(part.faces)]
-    if not parts:
+
+
+def fit(poses: Sequence[Sequence[Any]], path: Path, config: RenderConfig) -> list[list[Surface]]:
+    """Turn meshes upright and fit all of their poses together into the unit sphere.
+
+    The middle of the bounding box of all poses becomes the origin, and their farthest point
+    touches the sphere.
+
+    Args:
+        poses: parts of the thing as trimesh has them, in each pose.
+        path: of the file.
+        config: how it stands.
+
+    Raises:
+        MediaError: if it has no surface.
+    """
+    kept = [[part for part in parts if len(part.faces)] for parts in poses]
+    if not all(kept):
         raise MediaError(f"The mesh {path} has no triangle.")
-    sin, cos = np.sin(np.deg2rad(first)), np.cos(np.deg2rad(first))
+    sin, cos = np.sin(np.deg2rad(config.first)), np.cos(np.deg2rad(config.first))
     clockwise = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
-    turn = clockwise @ (Y_UP if up == "y" else np.eye(3))
-    points = np.concatenate([part.vertices[np.unique(part.faces)] for part in parts]) @ turn.T
+    turn = clockwise @ (Y_UP if config.up == "y" else np.eye(3))
+    each = [part.vertices[np.unique(part.faces)] for parts in kept for part in parts]
+    points = np.concatenate(each) @ turn.T
     middle = (points.min(axis=0) + points.max(axis=0)) / 2
     reach = np.linalg.norm(points - middle, axis=1).max()
     if not np.isfinite(reach) or reach <= 0:
         raise MediaError(f"The mesh {path} has no size.")
-    return [_surface(part, turn, middle, float(reach)) for part in parts]
+    return [[_surface(part, turn, middle, float(reach)) for part in parts] for parts in kept]
 
 
 def _surface(part: Any, turn: np.ndarray, middle: np.ndarray, reach: float) -> Surface:

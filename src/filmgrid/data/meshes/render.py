@@ -11,7 +11,8 @@ from jaxtyping import Float64, Int64
 from filmgrid.data.export import save_image
 from filmgrid.data.files import atomic_folder
 from filmgrid.data.meshes.config import RenderConfig, colour_of
-from filmgrid.data.meshes.mesh import Surface, find_meshes, load_mesh
+from filmgrid.data.meshes.mesh import Surface, find_meshes
+from filmgrid.data.meshes.poses import Poses, load_poses
 from filmgrid.data.provenance import Provenance
 from filmgrid.grid.cameras import (
     Cameras,
@@ -40,11 +41,13 @@ class Turntable:
         frames: of all views.
         covered: share of each pixel that the mesh covers, in [0, 1].
         cameras: of the views.
+        times: of the views within the animation, in [0, 1), if there is one.
     """
 
     frames: FrameArray
     covered: Float64[np.ndarray, "n h w"]
     cameras: Cameras
+    times: tuple[float, ...] | None = None
 
 
 def render_meshes(
@@ -71,7 +74,7 @@ def render_meshes(
     for number, path in enumerate(meshes, start=1):
         folder = config.out / path.stem
         if not (folder / "transforms.json").is_file():
-            made = render(load_mesh(path, config.up, config.first), config)
+            made = render(load_poses(path, config), config)
             with atomic_folder(folder) as part:
                 _write(made, config, path, part)
             if config.caption is not None:
@@ -83,25 +86,23 @@ def render_meshes(
     return folders
 
 
-def render(surfaces: Sequence[Surface], config: RenderConfig) -> Turntable:
-    """See surfaces from all sides.
+def render(poses: Poses, config: RenderConfig) -> Turntable:
+    """See a thing from all sides.
 
     Args:
-        surfaces: from :func:`~filmgrid.data.meshes.mesh.load_mesh`.
+        poses: from :func:`~filmgrid.data.meshes.poses.load_poses`.
         config: cameras, lamps, size and background.
     """
-    import trimesh
-
     cameras = _cameras(config)
-    whole: Any = trimesh.util.concatenate(
-        [trimesh.Trimesh(each.corners, each.faces, process=False) for each in surfaces]
-    )
-    caster: Any = whole.ray
-    starts = np.cumsum([0, *(len(each.faces) for each in surfaces)])
     directions = _directions(config)
     behind = _linear(np.array(colour_of(config.background)) / 255)
     frames, covers = [], []
-    for camera in cameras:
+    surfaces = poses.surfaces[0]
+    caster, starts = _caster(surfaces)
+    for view, camera in enumerate(cameras):
+        if 0 < view < len(poses.surfaces):
+            surfaces = poses.surfaces[view]
+            caster, starts = _caster(surfaces)
         rays = directions @ camera[:3, :3].T  #                              rays 3
         origins = np.broadcast_to(camera[:3, 3], rays.shape)
         faces = caster.intersects_first(origins, rays)
@@ -111,7 +112,17 @@ def render(surfaces: Sequence[Surface], config: RenderConfig) -> Turntable:
         frames.append(_averaged(light, config))
         covers.append(_averaged(hit[:, None].astype(np.float64), config)[..., 0])
     levels = _screen(np.stack(frames)) * 255
-    return Turntable(levels.round().astype(np.uint8), np.stack(covers), cameras)
+    return Turntable(levels.round().astype(np.uint8), np.stack(covers), cameras, poses.times)
+
+
+def _caster(surfaces: Sequence[Surface]) -> tuple[Any, np.ndarray]:
+    """What casts rays at surfaces, and at which of its faces each begins."""
+    import trimesh
+
+    whole: Any = trimesh.util.concatenate(
+        [trimesh.Trimesh(each.corners, each.faces, process=False) for each in surfaces]
+    )
+    return whole.ray, np.cumsum([0, *(len(each.faces) for each in surfaces)])
 
 
 def _write(made: Turntable, config: RenderConfig, path: Path, folder: Path) -> None:
@@ -126,11 +137,15 @@ def _write(made: Turntable, config: RenderConfig, path: Path, folder: Path) -> N
         fov_degrees=config.fov,
         file_names=names,
     )
+    if made.times is not None:
+        for frame, time in zip(told["frames"], made.times, strict=True):
+            frame["time"] = time
     write_transforms(folder / "transforms.json", told)
 
 
 def _cameras(config: RenderConfig) -> Cameras:
-    step = 360 / config.views * (1 if config.turn == "clockwise" else -1)
+    sense = {"clockwise": 1, "anticlockwise": -1}[config.turn]
+    step = 0 if config.moving == "thing" else 360 / config.views * sense
     cameras = turntable_cameras(config.views, config.radius, step)
     if not config.elevation:
         return cameras
