@@ -102,6 +102,7 @@ class Peers:
                 "This process is in a group of processes already, such as that of another model "
                 "with devices. Use one such model, or leave devices out."
             )
+        self.device = device
         self._meeting = tempfile.TemporaryDirectory(prefix="filmgrid-peers-")
         told = {
             "model": str(folder),
@@ -137,7 +138,7 @@ class Peers:
         for process in self.processes:
             _say(process, {"tensors": shapes, "others": others})
         for each in tensors.values():
-            dist.broadcast(each.contiguous(), src=0)
+            dist.broadcast(each.to(self.device).contiguous(), src=0)
 
     def check(self, error: Exception) -> None:
         """Say so if something failed because a peer is no more.
