@@ -7,7 +7,8 @@
     ├── ShapeError             frames, grids or cells whose sizes do not fit together
     ├── MediaError             a file that cannot be read, or a place that cannot be written
     ├── DatasetError           a dataset that is empty, damaged or does not match its manifest
-    └── CheckpointError        weights or training state that cannot be loaded or saved
+    ├── CheckpointError        weights or training state that cannot be loaded or saved
+    └── SharingError           a process that shares a network and is no more
 
 A message says what arrived, what fits, and the nearest fix. Our own mistakes are
 ``assert``s and are never caught.
@@ -36,3 +37,7 @@ class DatasetError(FilmgridError):
 
 class CheckpointError(FilmgridError):
     """Weights or training state that cannot be loaded or saved."""
+
+
+class SharingError(FilmgridError):
+    """A process that computes its share of a network for this one and is no more."""

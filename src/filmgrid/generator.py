@@ -374,6 +374,7 @@ class Generator:
             update={
                 **dict(self.loading),
                 "fit_memory": None,
+                "devices": 1,  # how many changes nothing of what is made
                 "model": self.name,
                 "task": plan.task,
                 "layout": str(plan.layout),

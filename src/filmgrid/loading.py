@@ -33,6 +33,9 @@ class Loading(Settings):
     step_cache: float | None = Field(default=None, gt=0)
     """Skip the blocks of a step whose first block hardly changed, by at most this much (0.05 to
     0.12): faster, and not the same picture."""
+    devices: int = Field(default=1, ge=1, le=64)
+    """Devices that share every pass of one network (context parallel of diffusers): sooner done,
+    where one sequence is large enough to keep them all busy. Each holds the whole network."""
     fit_memory: Fit | None = None
     """Choose offload and quantize for a GPU of this size."""
 

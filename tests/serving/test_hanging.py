@@ -7,7 +7,7 @@ import pytest
 
 from filmgrid.serving.service import Service
 
-WAITS = ("--lease-s", "1.5", "--hang-s", "5", "--attempts", "2")
+WAITS = ("--lease-s", "6", "--hang-s", "8", "--attempts", "2")
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def test_a_job_that_hangs_its_workers_is_given_up_and_the_next_is_made(hanging_j
 
 @pytest.mark.long
 def test_a_worker_that_is_stopped_is_replaced_and_its_job_goes_on(own_server):
-    server = own_server(*WAITS)
-    server.wait_ready()
-    job = server.submit(prompt="a star", steps=40)
+    server = own_server("--lease-s", "6")
+    server.wait_ready(600)
+    job = server.submit(prompt="a star", steps=20)
     server.until(lambda: server.job(job)["step"] >= 2)
     [stopped] = server.worker_pids()
     os.kill(stopped, signal.SIGSTOP)
     server.until(lambda: stopped not in server.worker_pids())  # ended, though it cannot listen
-    told = server.done(job)
+    told = server.done(job, 600)
     assert told["attempt"] == 2
     assert server.worker_pids() != [stopped]

@@ -24,6 +24,7 @@ from filmgrid.models.mini_backbone import MiniBackbone
 from filmgrid.models.places import find_model, find_upscaler, load_facts
 from filmgrid.models.placing import place_pipeline, quantisation
 from filmgrid.models.pretrained import PretrainedBackbone
+from filmgrid.models.sharing import Peers, SharedNetwork, check_shareable
 from filmgrid.models.text import ByteWords
 from filmgrid.models.upscaler import Upscaler
 from filmgrid.models.vae import VaeCodec
@@ -115,6 +116,9 @@ def load_pipeline(
             f"filmgrid does not know. It knows mini, {', '.join(BACKBONES)}."
         )
     index = json.loads((folder / INDEX).read_bytes())
+    if loading.devices > 1:
+        network = getattr(diffusers, index["transformer"][1])
+        check_shareable(network, facts.name, device, loading)
     classes = {part: getattr(diffusers, index[part][1]) for part in ("transformer", "vae")}
     fewer_bits = quantisation(loading, dtype)
     parts = {"vae": load_module(classes["vae"], folder / "vae", dtype, lean=True)}
@@ -138,7 +142,10 @@ def load_pipeline(
         place_positions(parts["transformer"], folder / "transformer")
     pipeline = open_pipeline(folder, dtype, parts)
     place_pipeline(pipeline, loading, device)
-    backbone = BACKBONES[facts.family](facts, pipeline.transformer, dtype, pipeline)
+    network = pipeline.transformer
+    if loading.devices > 1:
+        network = SharedNetwork(network, Peers(folder, dtype, device, loading))
+    backbone = BACKBONES[facts.family](facts, network, dtype, pipeline)
     return backbone, VaeCodec(pipeline.vae)
 
 

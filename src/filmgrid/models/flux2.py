@@ -34,8 +34,9 @@ class Flux2Backbone(PretrainedBackbone):
             timestep=sigma.to(grid.dtype),
             guidance=condition.get("guidance"),
             encoder_hidden_states=text,
-            txt_ids=places_of(1, 1, 1, text.shape[1], device=grid.device),
-            img_ids=places_of(1, rows, cols, 1, device=grid.device),
+            # with a batch of one, as diffusers splits them where several devices share a pass
+            txt_ids=places_of(1, 1, 1, text.shape[1], device=grid.device)[None],
+            img_ids=places_of(1, rows, cols, 1, device=grid.device)[None],
             return_dict=False,
         )[0]
         return rearrange(predicted, "b (y x) c -> b c y x", y=rows)

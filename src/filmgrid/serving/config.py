@@ -72,6 +72,15 @@ class ServeConfig(Loading):
                 raise ValueError(f"The model {name} is named twice. Name each once.")
         return self
 
+    @model_validator(mode="after")
+    def _one_model_is_shared(self) -> Self:
+        if self.devices > 1 and len(set(self.model) - {"mini"}) > 1:
+            raise ValueError(
+                f"devices {self.devices} share the passes of one model, and {len(self.model)} are "
+                "served. Serve each by itself."
+            )
+        return self
+
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""

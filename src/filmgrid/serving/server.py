@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -70,11 +69,7 @@ def serve(config: ServeConfig) -> None:
 
 
 def _warm_up(service: Service) -> None:
-    """Load what plans take, once the workers have had the machine for themselves."""
-    for _ in range(600):
-        if any(worker["state"] == "ready" for worker in service.workforce.listed()):
-            break
-        time.sleep(0.5)
+    """Load what plans take, so that the first is told as soon as a later one."""
     try:
         service.warm_up()
     except FilmgridError as error:

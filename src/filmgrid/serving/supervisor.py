@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from filmgrid.errors import ConfigError
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.quota import tidy
 from filmgrid.serving.store import JobStore
@@ -32,21 +33,32 @@ class Place:
     """Where a worker runs.
 
     Args:
-        gpu: its number, or none.
+        gpus: their numbers; several where they share every pass, none on the CPU.
         threads: that it computes with, where several share a CPU.
     """
 
-    gpu: int | None = None
+    gpus: tuple[int, ...] = ()
     threads: int | None = None
 
 
 def places_for(config: ServeConfig) -> list[Place]:
-    """A place for each worker: every GPU one, or the CPU in equal parts."""
+    """A place for each worker: every GPU or group of them one, or the CPU in equal parts.
+
+    Raises:
+        ConfigError: if there are fewer GPUs than are to share a pass.
+    """
     gpus = _count_gpus() if config.device in ("auto", "cuda") else 0
-    count = config.workers or max(1, gpus)
-    if gpus:
-        return [Place(gpu=number % gpus) for number in range(count)]
-    threads = max(1, (os.cpu_count() or 1) // count) if count > 1 else None
+    if gpus and gpus < config.devices:
+        raise ConfigError(
+            f"devices {config.devices} are asked for, and there are {gpus} GPUs. Use fewer."
+        )
+    groups = gpus // config.devices
+    count = config.workers or max(1, groups)
+    if groups:
+        firsts = [number % groups * config.devices for number in range(count)]
+        return [Place(gpus=tuple(range(first, first + config.devices))) for first in firsts]
+    processes = count * config.devices
+    threads = max(1, (os.cpu_count() or 1) // processes) if processes > 1 else None
     return [Place(threads=threads)] * count
 
 
@@ -73,12 +85,16 @@ class Supervisor:
         store: its jobs.
         workforce: its workers.
         uploads: its uploads.
+
+    Raises:
+        ConfigError: if there are too few GPUs.
     """
 
     def __init__(
         self, config: ServeConfig, store: JobStore, workforce: Workforce, uploads: UploadStore
     ) -> None:
         self.config, self.store, self.workforce, self.uploads = config, store, workforce, uploads
+        self.places = places_for(config)
         self.processes: dict[str, subprocess.Popen[str]] = {}
         self.restarts = 0
         self._stopping = threading.Event()
@@ -88,7 +104,7 @@ class Supervisor:
     def start(self) -> None:
         """Start a worker at every place. Jobs of an earlier server are handed out again."""
         self.workforce.release([worker["id"] for worker in self.workforce.listed()], crashed=False)
-        tasks = [(self._keep, (place,)) for place in places_for(self.config)]
+        tasks = [(self._keep, (place,)) for place in self.places]
         for run, values in [*tasks, (self._look_around, ())]:
             thread = threading.Thread(target=run, args=values, daemon=True)
             thread.start()
@@ -132,10 +148,11 @@ class Supervisor:
 
     def _launch(self, name: str, place: Place) -> subprocess.Popen[str] | None:
         environment = dict(os.environ)
-        if place.gpu is not None:
+        if place.gpus:
             known = environment.get("CUDA_VISIBLE_DEVICES", "")
             names = [each.strip() for each in known.split(",") if each.strip()]
-            environment["CUDA_VISIBLE_DEVICES"] = names[place.gpu] if names else str(place.gpu)
+            chosen = [names[gpu] if names else str(gpu) for gpu in place.gpus]
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
         with self._guard:
             if self._stopping.is_set():
                 return None

@@ -23,7 +23,7 @@ from filmgrid.data.files import atomic_path
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.pictures import with_longest_side
 from filmgrid.data.provenance import Provenance, current_versions, read_provenance
-from filmgrid.errors import FilmgridError
+from filmgrid.errors import FilmgridError, SharingError
 from filmgrid.generator import Generator, Result
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import describe_files
@@ -153,6 +153,8 @@ class Worker:
                 self._advanced(event, taken)
             elif isinstance(event, Finished):
                 self._finished(event.result, taken)
+            elif isinstance(event.error, SharingError):
+                raise event.error  # nothing more is made here; the next worker has new peers
             else:
                 self._failed(event, taken)
 
