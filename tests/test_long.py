@@ -438,6 +438,9 @@ def test_an_edit_keeps_the_times_of_its_frames_and_the_sound(generator, tmp_path
     assert np.abs(frame_times(out) - UNEVEN).max() < 1e-3
     with av.open(str(out)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
+    moving = tmp_path / "edited.gif"
+    generate_long(generator, asked(generator, 11, **words), moving)
+    assert np.abs(frame_times(moving) - UNEVEN).max() <= 0.006
     part = tmp_path / "part.mp4"
     strided = asked(generator, 4, video_start=1, video_stride=3, **words)
     generate_long(generator, strided, part)

@@ -24,7 +24,7 @@ from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.grid.spec import Layout
-from filmgrid.inputs import describe_files
+from filmgrid.inputs import describe_files, times_of
 from filmgrid.models.places import FACTS, find_model, load_facts
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, UpscaleRequest
@@ -80,6 +80,7 @@ def generate(
         layout=plan.one_grid,
         scale=scale,
         cell=plan.frame,
+        times=times_of(request, plan.num_frames),
     )
     if dry_run:
         from filmgrid.costs import cost_of

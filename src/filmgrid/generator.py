@@ -29,7 +29,7 @@ from filmgrid.models.precision import Device, Precision, choose_device, choose_d
 from filmgrid.planning import Plan, make_plan
 from filmgrid.process.noise import branch_seed, seeded_noise
 from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
-from filmgrid.request import START_SIGMAS, GenerateRequest, Task
+from filmgrid.request import START_SIGMAS, GenerateRequest
 from filmgrid.sampling.guidance import (
     Prompted,
     Wanted,
@@ -338,7 +338,6 @@ class Generator:
             made.append(given.paste(self._pixels(plan, noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
-        in_order = plan.task in (Task.EDIT, Task.REDRAW)  # an extension begins anywhere
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
         enlarge = self.enlarger(request)
@@ -352,7 +351,7 @@ class Generator:
             plan.fps,
             self.resolved(plan, request),
             self.version,
-            times_of(request, plan.num_frames) if inputs is None and in_order else None,
+            times_of(request, plan.num_frames) if inputs is None else None,
         )
 
     def enlarger(self, request: GenerateRequest) -> Enlarger | None:

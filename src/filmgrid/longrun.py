@@ -106,6 +106,7 @@ def generate_long(
             f"{work_folder(path)} and begin again."
         )
     plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    times = times_of(request, plan.num_frames)
     target = check_output(
         out,
         num_frames=plan.num_frames,
@@ -113,6 +114,7 @@ def generate_long(
         layout=plan.one_grid,
         scale=scale,
         cell=plan.frame,
+        times=times,
     )
     told = generator.resolved(plan, request)
     folder = work_folder(path)
@@ -130,7 +132,6 @@ def generate_long(
     provenance = Provenance(
         request=told, versions={**current_versions(), "model": generator.version}
     )
-    times = times_of(request, plan.num_frames)
     files = _finish(folder / FRAMES, path, target, plan, provenance, scale, times)
     whole = request.video_start == 0 and request.video_stride == 1
     if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
@@ -303,7 +304,13 @@ def _finish(
     if target not in ("video", "folder"):
         clip = read_clip(frames, stop=count)
         return save_sequence(
-            clip.frames, out, fps=fps, provenance=provenance, layout=plan.one_grid, scale=scale
+            clip.frames,
+            out,
+            fps=fps,
+            provenance=provenance,
+            layout=plan.one_grid,
+            scale=scale,
+            times=times,
         )
     told = provenance.model_copy(update={"num_frames": count})
     with open_writer(out, target, fps=fps, provenance=told, scale=scale, times=times) as writer:
