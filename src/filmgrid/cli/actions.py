@@ -69,6 +69,8 @@ def carry_out(name: str, sentence: str, words: list[str]) -> None:
         _train(words)
         return
     settings, action = ACTIONS[name]
+    if "--help" in words or "-h" in words:
+        words = ["--help"]  # tyro leaves out of its help what was given already
     config = tyro.cli(
         settings,
         prog=f"filmgrid {'evaluate' if name == 'measure' else name}",

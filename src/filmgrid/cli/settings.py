@@ -296,7 +296,7 @@ class Evaluate(Words, EvaluateConfig):
 class Bars(Words, BarsConfig):
     """Words of ``filmgrid evaluate MODEL``."""
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Name of a shipped model, or the folder of a trained one."""
     out: Path | None = None
     """File to keep the table in, .json."""
