@@ -435,7 +435,7 @@ def test_help_and_version_load_no_torch(words):
 @pytest.mark.parametrize("given", [["evaluate", "mini"], ["info", "clip.mp4"]])
 def test_help_names_what_was_given_already(given, capsys):
     with pytest.raises(SystemExit):
-        main([*given, "--help"])
+        run(*given, "--help")
     usage = capsys.readouterr().out.splitlines()[0]
     assert usage.startswith(f"usage: filmgrid {given[0]} ")
     assert {"evaluate": " MODEL", "info": " PATH"}[given[0]] in usage

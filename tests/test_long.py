@@ -17,12 +17,13 @@ from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.times import frame_times
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError, ShapeError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.inputs import gather, times_of
 from filmgrid.long import Checkpoint, Stretch, stream, window_seed
 from filmgrid.long_release import stream_release
 from filmgrid.longrun import MEMORY, generate_long, work_folder
 from filmgrid.request import GenerateRequest
+from filmgrid.walking import Progress
 from tests.data.test_times import UNEVEN, shot
 
 

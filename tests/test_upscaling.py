@@ -9,7 +9,8 @@ from filmgrid.data.provenance import Provenance
 from filmgrid.data.times import frame_times
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
-from filmgrid.request import GenerateRequest, UpscaleRequest
+from filmgrid.request import GenerateRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.upscaling import upscale_clip
 
 

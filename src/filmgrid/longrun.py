@@ -31,7 +31,7 @@ from filmgrid.data.media import iter_frames, read_clip
 from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.inputs import describe_files, times_of
 from filmgrid.long import asking
 from filmgrid.long_frames import Checkpoint, Memory, Pipelined, Stretch, runs_beside
@@ -40,6 +40,7 @@ from filmgrid.pipeline import InOrder
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
+from filmgrid.walking import Progress
 
 REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
 

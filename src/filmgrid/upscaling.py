@@ -15,7 +15,7 @@ from filmgrid.grid.spec import CellSize
 from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.planning import upscale_factor
-from filmgrid.request import UpscaleRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.sampling.upscale import load_enlarger
 from filmgrid.types import ImageArray
 
@@ -53,7 +53,8 @@ def upscale_clip(
         count, height, width = frames.shape[:3]
     fps = request.fps or info.fps or 8.0
     moves = info.kind in ("video", "animation") and request.fps is None
-    times = frame_times(request.source) if moves else None
+    found = frame_times(request.source) if moves else None
+    times = None if found is None else found.tolist()
     target = check_output(
         request.out,
         num_frames=count or 2,

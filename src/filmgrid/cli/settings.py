@@ -16,13 +16,9 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import (
-    GenerateRequest,
-    PlanRequest,
-    ProbeRequest,
-    UpscaleRequest,
-    VerifyRequest,
-)
+from filmgrid.request import GenerateRequest
+from filmgrid.request.models import PlanRequest, ProbeRequest, VerifyRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.serving.config import ServeConfig
 from filmgrid.settings import Settings
 
