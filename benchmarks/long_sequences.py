@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from filmgrid.data.titled import with_titles
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.grid.windows import release_runs
 from filmgrid.long import Stretch, stream
 from filmgrid.long_release import stream_release
@@ -34,6 +34,7 @@ from filmgrid.metrics.statistics import bootstrap_mean
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.release import Defects
 from filmgrid.types import FrameArray
+from filmgrid.walking import Progress
 
 PROMPTS = (
     "a small yellow circle bouncing on a black background",

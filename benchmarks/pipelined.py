@@ -20,7 +20,8 @@ from filmgrid.generator import Generator
 from filmgrid.long import stream
 from filmgrid.longrun import generate_long
 from filmgrid.models.precision import choose_device
-from filmgrid.request import GenerateRequest, parse_upscale
+from filmgrid.request import GenerateRequest
+from filmgrid.request.text import parse_upscale
 
 
 def main() -> None:

@@ -432,6 +432,15 @@ def test_help_and_version_load_no_torch(words):
     assert python(program).splitlines()[-1] == "False False"
 
 
+@pytest.mark.parametrize("given", [["evaluate", "mini"], ["info", "clip.mp4"]])
+def test_help_names_what_was_given_already(given, capsys):
+    with pytest.raises(SystemExit):
+        run(*given, "--help")
+    usage = capsys.readouterr().out.splitlines()[0]
+    assert usage.startswith(f"usage: filmgrid {given[0]} ")
+    assert {"evaluate": " MODEL", "info": " PATH"}[given[0]] in usage
+
+
 @pytest.mark.parametrize("words", [["metrics"], ["evaluate", "--help"]])
 def test_a_reader_that_stops_early_gets_no_traceback(words):
     reader, writer = os.pipe()

@@ -27,7 +27,7 @@ from filmgrid.models.published.images import PUBLISHED
 from filmgrid.models.sketch import sketch_model
 from filmgrid.models.vae import VaeCodec
 from filmgrid.planning import make_plan
-from filmgrid.request import PlanRequest
+from filmgrid.request.models import PlanRequest
 
 CPU = torch.device("cpu")
 LAYOUT, CELL = Layout(4, 4), CellSize(64, 64)

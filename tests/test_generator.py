@@ -8,10 +8,12 @@ from safetensors.torch import save_file
 from filmgrid.data.media import read_clip, read_grid
 from filmgrid.data.provenance import read_provenance
 from filmgrid.errors import CheckpointError, ConfigError, ShapeError
-from filmgrid.generator import Generator, Progress, Result
+from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import known_cells
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
+from filmgrid.walking import Progress
 
 
 @pytest.fixture(scope="module")

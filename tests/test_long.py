@@ -17,12 +17,13 @@ from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.times import frame_times
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError, ShapeError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.inputs import gather, times_of
 from filmgrid.long import Checkpoint, Stretch, stream, window_seed
 from filmgrid.long_release import stream_release
 from filmgrid.longrun import MEMORY, generate_long, work_folder
 from filmgrid.request import GenerateRequest
+from filmgrid.walking import Progress
 from tests.data.test_times import UNEVEN, shot
 
 
@@ -438,6 +439,9 @@ def test_an_edit_keeps_the_times_of_its_frames_and_the_sound(generator, tmp_path
     assert np.abs(frame_times(out) - UNEVEN).max() < 1e-3
     with av.open(str(out)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
+    moving = tmp_path / "edited.gif"
+    generate_long(generator, asked(generator, 11, **words), moving)
+    assert np.abs(frame_times(moving) - UNEVEN).max() <= 0.006
     part = tmp_path / "part.mp4"
     strided = asked(generator, 4, video_start=1, video_stride=3, **words)
     generate_long(generator, strided, part)

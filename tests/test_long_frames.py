@@ -15,7 +15,7 @@ from safetensors import safe_open
 
 from filmgrid.cli import main
 from filmgrid.errors import ConfigError, MediaError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.inputs import gather
 from filmgrid.loading import Loading
 from filmgrid.long import stream
@@ -23,6 +23,7 @@ from filmgrid.long_frames import Checkpoint, Finishing, Memory, Stretch, runs_be
 from filmgrid.longrun import FRAMES, MEMORY, asking_long, generate_long, work_folder
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.guidance import answered
+from filmgrid.walking import Progress
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from filmgrid.cli import main
 from filmgrid.data.images import read_image
 from filmgrid.errors import ConfigError
 from filmgrid.probing import Drawing, ProbeReport, probe_model
-from filmgrid.request import ProbeRequest
+from filmgrid.request.models import ProbeRequest
 
 PROMPTS = ("a red star moves to the right", "a blue mug")
 

@@ -7,10 +7,12 @@ import pytest
 
 from filmgrid.cli import main
 from filmgrid.errors import ConfigError
-from filmgrid.generator import Generator, Progress, Result
+from filmgrid.generator import Generator
 from filmgrid.inputs import gather
 from filmgrid.long import Checkpoint, Stretch, stream
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
+from filmgrid.walking import Progress
 
 TWICE = {"steps": 6, "resample": 2, "resample_steps": 2}
 MORE = 6 + 2 * 2  # steps of a grid: the last two stretches of three are walked again

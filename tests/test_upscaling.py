@@ -6,9 +6,11 @@ from filmgrid.cli import main
 from filmgrid.data.export import save_sequence
 from filmgrid.data.media import probe, read_clip, read_grid
 from filmgrid.data.provenance import Provenance
+from filmgrid.data.times import frame_times
 from filmgrid.errors import ConfigError
 from filmgrid.grid.spec import Layout
-from filmgrid.request import GenerateRequest, UpscaleRequest
+from filmgrid.request import GenerateRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.upscaling import upscale_clip
 
 
@@ -50,6 +52,16 @@ def test_frames_of_a_folder_become_a_folder_at_the_asked_rate(tmp_path, capsys):
     assert read_clip(out).frames.shape == (3, 32, 32, 3)
     assert probe(out).fps == 5
     assert str(out) in capsys.readouterr().out
+
+
+def test_frames_unevenly_apart_keep_their_times(tmp_path):
+    times = [0.0, 0.1, 0.15, 0.4, 0.44]
+    source = saved(tmp_path / "uneven.mkv", 5, times=times)
+    for name in ("large.mkv", "large.gif"):
+        upscale_clip(UpscaleRequest(source=source, out=tmp_path / name))
+        assert np.abs(frame_times(tmp_path / name) - times).max() <= 0.006
+    upscale_clip(UpscaleRequest(source=source, out=tmp_path / "even.mkv", fps=10))
+    assert frame_times(tmp_path / "even.mkv") is None
 
 
 def test_sound_goes_along(tmp_path):

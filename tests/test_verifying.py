@@ -10,7 +10,7 @@ from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.cli import main
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.models.places import LORA_LAYOUTS
-from filmgrid.request import VerifyRequest
+from filmgrid.request.models import VerifyRequest
 from filmgrid.verifying import verify_lora
 
 

@@ -10,11 +10,12 @@ import torch
 
 from benchmarks.scheduling.tables import HEAD, SHAPES, policies, row
 from filmgrid.data.pictures import to_picture
-from filmgrid.generator import Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.inputs import Described
 from filmgrid.pipeline import Pipeline
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
 from filmgrid.sampling.guidance import Wanted, velocities
 from filmgrid.serving.engine import Engine, Failed, Finished, Submission
 from filmgrid.serving.policies import Policy

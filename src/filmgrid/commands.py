@@ -24,10 +24,11 @@ from filmgrid.data.provenance import Provenance, read_provenance
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
 from filmgrid.grid.spec import Layout
-from filmgrid.inputs import describe_files
+from filmgrid.inputs import describe_files, times_of
 from filmgrid.models.places import FACTS, find_model, load_facts
 from filmgrid.planning import Plan, make_plan
-from filmgrid.request import GenerateRequest, UpscaleRequest
+from filmgrid.request import GenerateRequest
+from filmgrid.request.upscale import UpscaleRequest
 
 if TYPE_CHECKING:
     from filmgrid.bars.results import BarsReport
@@ -80,12 +81,13 @@ def generate(
         layout=plan.one_grid,
         scale=scale,
         cell=plan.frame,
+        times=times_of(request, plan.num_frames),
     )
     if dry_run:
         from filmgrid.costs import cost_of
-        from filmgrid.generator import sigmas_of
         from filmgrid.models.sketch import sketch_model
         from filmgrid.speed import seconds_for
+        from filmgrid.walking import sigmas_of
 
         num_steps = len(sigmas_of(plan, request)) - 1
         sketch = sketch_model(request.model)
@@ -117,7 +119,8 @@ def generate(
         log.info(facts.licence_sentence)
     started = time.perf_counter()
     from filmgrid.costs import fitted
-    from filmgrid.generator import Generator, Result
+    from filmgrid.generator import Generator
+    from filmgrid.result import Result
 
     loading = fitted(request.loading, plan, request.model)
     generator = Generator.from_pretrained(request.model, request.device, request.precision, loading)

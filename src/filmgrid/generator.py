@@ -1,146 +1,38 @@
 """Generator: from a request to a sequence; where the rooms meet."""
 
 from collections import abc
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from filmgrid.data.export import save_sequence
-from filmgrid.data.mosaics import pack_image
-from filmgrid.data.pictures import to_picture
-from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import ConfigError
 from filmgrid.grid.reference import Reference
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Inputs, describe_files, gather, read_files, times_of
 from filmgrid.loading import Loading
-from filmgrid.metrics.health import HealthReport, measure_health
+from filmgrid.metrics.health import measure_health
 from filmgrid.models.backbone import Backbone
-from filmgrid.models.codec import Codec, WholeGrid, frames_of, pixels_of
+from filmgrid.models.codec import Codec, pixels_of
 from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.families import load_model
 from filmgrid.models.precision import Device, Precision, choose_device, choose_dtype
 from filmgrid.planning import Plan, make_plan
-from filmgrid.process.noise import branch_seed, seeded_noise
-from filmgrid.process.schedules import linear_sigmas, shift_sigmas, sigma_of_strength
-from filmgrid.request import START_SIGMAS, GenerateRequest, Task
-from filmgrid.sampling.guidance import (
-    Prompted,
-    Wanted,
-    answered,
-    encode_both,
-    prompted,
-    velocities,
-)
-from filmgrid.sampling.jumps import check_jumps
-from filmgrid.sampling.loop import Resampling, SampleState, VelocityOf, descend
-from filmgrid.sampling.schedule import begin_at
-from filmgrid.sampling.solvers import timestep_sigmas
+from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
+from filmgrid.sampling.guidance import Wanted, answered
 from filmgrid.sampling.tasks import TASKS, Known
 from filmgrid.sampling.upscale import load_enlarger
-
-JUMP_STREAM = 0x4A554D50
-"""Keeps the noise of jumps apart from that of other seeds."""
-Frames8 = UInt8[np.ndarray, "b n h w 3"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Progress:
-    """A step of a generation.
-
-    Args:
-        step: steps done, over all batches of sequences.
-        num_steps: steps in all.
-        sigma: noise level reached.
-        latents: the sequences of this batch at that level.
-        preview: gives what they would become, 8-bit; it costs a decode.
-    """
-
-    step: int
-    num_steps: int
-    sigma: float
-    latents: Float[Tensor, "b n c h w"]
-    preview: Callable[[], Frames8]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Result:
-    """Generated sequences, the best first.
-
-    Args:
-        arrays: frames as 8-bit sRGB.
-        layout: of the grid that each was made as.
-        seeds: of each sequence.
-        health: of each sequence.
-        fps: frames per second to show them at.
-        request: what was asked for with every choice made, as files carry it.
-        model_version: name of the model and how long it was trained.
-        times: seconds from the first frame to each, of an edited clip whose frames are unevenly
-            apart.
-    """
-
-    arrays: Frames8
-    layout: Layout
-    seeds: tuple[int, ...]
-    health: tuple[HealthReport, ...]
-    fps: float
-    request: Mapping[str, Any]
-    model_version: str
-    times: tuple[float, ...] | None = None
-
-    @property
-    def frames(self) -> list[list[Any]]:
-        """Frames as Pillow images, one list per sequence."""
-        return [[to_picture(frame) for frame in sequence] for sequence in self.arrays]
-
-    @property
-    def grids(self) -> list[Any]:
-        """Each sequence as one Pillow image."""
-        return [to_picture(pack_image(sequence, self.layout)) for sequence in self.arrays]
-
-    def save(
-        self, out: Path | str, index: int = 0, *, fps: float | None = None, scale: int = 1
-    ) -> list[Path]:
-        """Write one sequence; the name chooses the format, as ``filmgrid generate --out`` does.
-
-        Args:
-            out: file, or a folder for numbered PNG frames.
-            index: which sequence.
-            fps: frames per second; by default the result's.
-            scale: integer enlargement without smoothing, to look at small frames.
-
-        Raises:
-            ConfigError: if the suffix is unknown.
-            MediaError: if it cannot be written.
-        """
-        told = {**self.request, "seed": self.seeds[index]}
-        told.pop("best_of", None)  # the seed alone makes this one again
-        return save_sequence(
-            self.arrays[index],
-            out,
-            fps=fps or self.fps,
-            provenance=Provenance(
-                layout=str(self.layout),
-                request=told,
-                versions={**current_versions(), "model": self.model_version},
-            ),
-            layout=self.layout,
-            scale=scale,
-            times=None if fps else self.times,
-        )
-
+from filmgrid.walking import Progress, Walker, sigmas_of, start_of
 
 Asking = abc.Generator[Wanted | Progress | Result, Tensor | None, None]
 """A generation that is sent the velocities that it wants; see :meth:`Generator.asking`."""
 
 
-class Generator:
+class Generator(Walker):
     """A backbone with its codec, ready to make sequences.
 
     ::
@@ -159,10 +51,7 @@ class Generator:
     def __init__(
         self, backbone: Backbone, codec: Codec, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self.backbone = backbone
-        self.codec = codec
-        self.device = device
-        self.dtype = dtype
+        super().__init__(backbone, codec, device, dtype)
         self.name = backbone.facts.name
         self.loading = Loading()
 
@@ -296,10 +185,6 @@ class Generator:
         """
         yield from answered(self.asking(request, inputs), self.answer)
 
-    def answer(self, wanted: Wanted) -> Tensor:
-        """A velocity that a sampler waits for."""
-        return velocities(self.backbone, [wanted], self.dtype)[0]
-
     def asking(
         self, request: GenerateRequest, inputs: Inputs | None = None, batch: int | None = None
     ) -> Asking:
@@ -338,7 +223,6 @@ class Generator:
             made.append(given.paste(self._pixels(plan, noisy), request, plan.task))
         arrays = np.concatenate(made)
         health = [measure_health(frames, plan.layout) for frames in arrays]
-        in_order = plan.task in (Task.EDIT, Task.REDRAW)  # an extension begins anywhere
         order = sorted(range(len(seeds)), key=lambda place: -health[place].score)
         arrays = arrays[order]
         enlarge = self.enlarger(request)
@@ -352,7 +236,7 @@ class Generator:
             plan.fps,
             self.resolved(plan, request),
             self.version,
-            times_of(request, plan.num_frames) if inputs is None and in_order else None,
+            times_of(request, plan.num_frames) if inputs is None else None,
         )
 
     def enlarger(self, request: GenerateRequest) -> Enlarger | None:
@@ -406,67 +290,6 @@ class Generator:
         coded = self.codec_of(plan).encode(reference.cells)
         return Reference(coded, reference.keep, reference.start_sigma)
 
-    @torch.inference_mode()
-    def walk(
-        self,
-        plan: Plan,
-        sigmas: Float64[Tensor, " num_sigmas"],
-        seeds: Sequence[int],
-        reference: Reference | None,
-        done: int,
-        total: int,
-    ) -> abc.Generator[Wanted | Progress, Tensor | None, Float[Tensor, "b n c h w"]]:
-        """Sample one grid for each seed, asking for velocities, and give their latents.
-
-        Args:
-            plan: of the grid, with its prompt.
-            sigmas: noise levels to visit.
-            seeds: of the noise of each sequence.
-            reference: what is known, as latents.
-            done: steps that were made before.
-            total: steps in all.
-        """
-        told = self.prompted(plan, len(seeds))
-        noise = self.noise_of(plan, seeds)
-        resampling = None
-        if plan.jumps is not None:
-            resampling = Resampling(
-                plan.jumps, lambda number: self._jump_noise(plan, seeds, number)
-            )
-        descent = descend(noise, sigmas, reference, plan.per_cell_sigma, plan.solver, resampling)
-        state = next(descent)  # the start, which is the result if there is no step to make
-        while state.step < state.num_steps:
-            velocity = yield Wanted(state.noisy, state.levels, told)
-            assert velocity is not None
-            state = descent.send(velocity)
-            shown = self.preview(plan, state)
-            yield Progress(done + state.step, total, state.sigma, state.noisy, shown)
-        return state.noisy
-
-    def prompted(self, plan: Plan, count: int) -> Prompted:
-        """What the backbone is told of so many sequences at once; a sampling begins with it."""
-        prompts, nulls = [plan.prompt] * count, [plan.negative] * count
-        if plan.two_passes:
-            condition, null = encode_both(self.backbone, prompts, nulls)
-        else:
-            condition, null = self.backbone.encode(prompts), None
-        self.backbone.begin()
-        return prompted(self.backbone, condition, plan.layout, plan.guidance_scale, null)
-
-    def velocity_of(self, plan: Plan, count: int) -> VelocityOf:
-        """The backbone under a plan's prompt, for so many sequences at once."""
-        told = self.prompted(plan, count)
-        return lambda noisy, sigma: self.answer(Wanted(noisy, sigma, told))
-
-    def noise_of(self, plan: Plan, seeds: Sequence[int]) -> Float[Tensor, "b n c h w"]:
-        """Noise of a grid for each seed."""
-        height, width = (side // self.codec.stride for side in plan.cell)
-        shape = (plan.layout.num_cells, self.codec.channels, height, width)
-        return seeded_noise(seeds, shape, self.device)
-
-    def _jump_noise(self, plan: Plan, seeds: Sequence[int], number: int) -> Tensor:
-        return self.noise_of(plan, [branch_seed(seed, JUMP_STREAM, number) for seed in seeds])
-
     def _known(self, plan: Plan, request: GenerateRequest, given: Inputs, batch: int) -> Known:
         """The given pictures as the tasks see them: in [-1, 1], the same for each sequence."""
 
@@ -481,50 +304,6 @@ class Generator:
             request.redraw_cells,
             request.locked_cells,
         )
-
-    def codec_of(self, plan: Plan) -> Codec:
-        """The codec, of single cells or of whole grids."""
-        return WholeGrid(self.codec, plan.layout) if plan.coding == "grid" else self.codec
-
-    def preview(self, plan: Plan, state: SampleState) -> Callable[[], Frames8]:
-        """What gives the frames that a state would become."""
-        return lambda: self._pixels(plan, state.clean)
-
-    @torch.inference_mode()
-    def _pixels(self, plan: Plan, latents: Float[Tensor, "b n c h w"]) -> Frames8:
-        """Decode latents to 8-bit frames."""
-        return frames_of(self.codec_of(plan).decode(latents))
-
-
-def start_of(plan: Plan, request: GenerateRequest) -> float:
-    """Noise level that a request starts from, in [0, 1]; at most what the model was trained at."""
-    schedule = _schedule_of(plan)
-    if request.sigma is not None:
-        start = request.sigma
-    elif request.strength is not None:
-        start = sigma_of_strength(schedule, request.strength)
-    else:
-        start = START_SIGMAS[plan.task]
-    return min(start, plan.sigma_max, float(schedule[0]))
-
-
-def sigmas_of(plan: Plan, request: GenerateRequest) -> Float64[Tensor, " num_sigmas"]:
-    """Noise levels that a request visits, from its start to 0.
-
-    Raises:
-        ConfigError: if jumps go back beyond the start.
-    """
-    start = start_of(plan, request)
-    sigmas = begin_at(_schedule_of(plan), start, respaced=request.respaced)
-    check_jumps(len(sigmas) - 1, plan.jumps)
-    return sigmas
-
-
-def _schedule_of(plan: Plan) -> Float64[Tensor, " num_sigmas"]:
-    """Noise levels of the whole way."""
-    if plan.timesteps is None:
-        return shift_sigmas(linear_sigmas(plan.num_steps), plan.shift)
-    return timestep_sigmas(plan.solver, plan.timesteps, plan.num_steps)
 
 
 def _name(given: Any) -> Path:

@@ -222,7 +222,8 @@ class Source:
 def times_of(request: GenerateRequest, num_frames: int) -> tuple[float, ...] | None:
     """When each frame of an edited clip is shown, in seconds from the first.
 
-    Frames between two are evenly apart; those that go on follow at the usual distance.
+    Frames between two are evenly apart; those that go on follow at the usual distance. A single
+    grid that goes on begins anywhere in the clip, and has no times of it.
 
     Args:
         request: that names the clip.
@@ -235,6 +236,8 @@ def times_of(request: GenerateRequest, num_frames: int) -> tuple[float, ...] | N
         MediaError: if the clip cannot be read.
     """
     if request.video is None or request.fps is not None:
+        return None
+    if not request.is_long and request.inferred_task not in (Task.EDIT, Task.REDRAW):
         return None
     found = frame_times(request.video)
     if found is None:

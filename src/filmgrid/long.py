@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from filmgrid.generator import Frames8, Generator, Progress, sigmas_of, start_of
+from filmgrid.generator import Generator
 from filmgrid.grid.reference import Reference, from_keyframes
 from filmgrid.grid.windows import Window
 from filmgrid.inputs import Described, Inputs, Source, describe_files, read_images
@@ -30,6 +30,7 @@ from filmgrid.process.noise import branch_seed
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
 from filmgrid.types import ImageArray
+from filmgrid.walking import Frames8, Progress, sigmas_of, start_of
 
 WINDOW_STREAM = 0x57494E
 """Keeps the noise of later windows apart from that of other seeds."""

@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from filmgrid.generator import Frames8, Generator
+from filmgrid.generator import Generator
 from filmgrid.models.enlarging import Enlarger
 from filmgrid.pipeline import InOrder
 from filmgrid.types import ImageArray
+from filmgrid.walking import Frames8
 
 Latents = Float[Tensor, "b c h w"]
 Pipelined = Literal["auto", "on", "off"]

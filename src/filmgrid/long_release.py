@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from filmgrid.generator import Frames8, Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.grid.windows import release_runs
 from filmgrid.inputs import Described
 from filmgrid.long import Stretch, window_seed
@@ -15,6 +15,7 @@ from filmgrid.models.codec import frames_of, pixels_of
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.sampling.release import Defects, ancestral
+from filmgrid.walking import Frames8, Progress
 
 
 @torch.inference_mode()

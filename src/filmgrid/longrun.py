@@ -31,7 +31,7 @@ from filmgrid.data.media import iter_frames, read_clip
 from filmgrid.data.pictures import to_picture
 from filmgrid.data.provenance import Provenance, current_versions
 from filmgrid.errors import CheckpointError, ConfigError, FilmgridError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.inputs import describe_files, times_of
 from filmgrid.long import asking
 from filmgrid.long_frames import Checkpoint, Memory, Pipelined, Stretch, runs_beside
@@ -40,6 +40,7 @@ from filmgrid.pipeline import InOrder
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest, Task
 from filmgrid.sampling.guidance import Wanted, answered
+from filmgrid.walking import Progress
 
 REQUEST, MEMORY, FRAMES = "request.json", "memory.safetensors", "frames"
 
@@ -106,6 +107,7 @@ def generate_long(
             f"{work_folder(path)} and begin again."
         )
     plan = make_plan(request, generator.backbone.facts, describe_files(request))
+    times = times_of(request, plan.num_frames)
     target = check_output(
         out,
         num_frames=plan.num_frames,
@@ -113,6 +115,7 @@ def generate_long(
         layout=plan.one_grid,
         scale=scale,
         cell=plan.frame,
+        times=times,
     )
     told = generator.resolved(plan, request)
     folder = work_folder(path)
@@ -130,7 +133,6 @@ def generate_long(
     provenance = Provenance(
         request=told, versions={**current_versions(), "model": generator.version}
     )
-    times = times_of(request, plan.num_frames)
     files = _finish(folder / FRAMES, path, target, plan, provenance, scale, times)
     whole = request.video_start == 0 and request.video_stride == 1
     if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
@@ -303,7 +305,13 @@ def _finish(
     if target not in ("video", "folder"):
         clip = read_clip(frames, stop=count)
         return save_sequence(
-            clip.frames, out, fps=fps, provenance=provenance, layout=plan.one_grid, scale=scale
+            clip.frames,
+            out,
+            fps=fps,
+            provenance=provenance,
+            layout=plan.one_grid,
+            scale=scale,
+            times=times,
         )
     told = provenance.model_copy(update={"num_frames": count})
     with open_writer(out, target, fps=fps, provenance=told, scale=scale, times=times) as writer:

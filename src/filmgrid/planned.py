@@ -6,7 +6,7 @@ from typing import Any
 from filmgrid.grid.spec import layouts_of
 from filmgrid.inputs import Described
 from filmgrid.planning import make_plan
-from filmgrid.request import PlanRequest
+from filmgrid.request.models import PlanRequest
 
 
 def plan_generation(asked: PlanRequest, *, as_json: bool) -> None:

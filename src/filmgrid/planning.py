@@ -23,7 +23,8 @@ from filmgrid.grid.windows import (
 from filmgrid.inputs import Described, Given, check_length, known_cells
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.models.places import find_model, is_network_file, load_facts
-from filmgrid.request import GenerateRequest, Solver, Task
+from filmgrid.request import GenerateRequest, Task
+from filmgrid.request.fields import Solver
 from filmgrid.sampling.jumps import Jumps, check_jumps, count_steps
 
 MOST_TIMESTEPS = 999

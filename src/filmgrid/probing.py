@@ -19,7 +19,7 @@ from filmgrid.data.mosaics import pack_image
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.titled import with_titles
 from filmgrid.errors import ConfigError
-from filmgrid.generator import Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.grid.prompts import Wording
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.inputs import Described
@@ -32,7 +32,8 @@ from filmgrid.models.codec import pixels_of
 from filmgrid.models.places import find_model, load_facts
 from filmgrid.planning import make_plan
 from filmgrid.process.flow import add_noise
-from filmgrid.request import ProbeRequest
+from filmgrid.request.models import ProbeRequest
+from filmgrid.result import Result
 from filmgrid.types import ImageArray
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from typing import Any
 from filmgrid.commands import generate
 from filmgrid.data.provenance import read_provenance
 from filmgrid.errors import ConfigError, MediaError
-from filmgrid.request import GenerateRequest, parse_keyframe
+from filmgrid.request import GenerateRequest
+from filmgrid.request.text import parse_keyframe
 from filmgrid.serving.jobs import JOB, placed, read_job
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from filmgrid.data.fit import fit_frames
 from filmgrid.data.volumes import PLANES, Plane, Volume, assembled, slices
 from filmgrid.errors import ConfigError, ShapeError
-from filmgrid.generator import Generator, Progress
+from filmgrid.generator import Generator
 from filmgrid.grid.spec import CellSize
 from filmgrid.inputs import Inputs
 from filmgrid.long import Stretch, stream
 from filmgrid.request import GenerateRequest
 from filmgrid.types import FrameArray
+from filmgrid.walking import Progress
 
 
 def thinned(

@@ -10,11 +10,12 @@ from filmgrid.data.audio import carry_sound
 from filmgrid.data.export import check_output, open_writer, save_sequence
 from filmgrid.data.media import iter_frames, probe, read_grid
 from filmgrid.data.provenance import Provenance, current_versions
+from filmgrid.data.times import frame_times
 from filmgrid.grid.spec import CellSize
 from filmgrid.models.enlarging import Enlarger
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.planning import upscale_factor
-from filmgrid.request import UpscaleRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.sampling.upscale import load_enlarger
 from filmgrid.types import ImageArray
 
@@ -51,12 +52,16 @@ def upscale_clip(
         frames = read_grid(request.source).frames
         count, height, width = frames.shape[:3]
     fps = request.fps or info.fps or 8.0
+    moves = info.kind in ("video", "animation") and request.fps is None
+    found = frame_times(request.source) if moves else None
+    times = None if found is None else found.tolist()
     target = check_output(
         request.out,
         num_frames=count or 2,
         fps=fps,
         layout=layout,
         cell=CellSize(factor * height, factor * width),
+        times=times,
     )
     device = choose_device(request.device)
     dtype = choose_dtype(request.precision, device)
@@ -66,8 +71,10 @@ def upscale_clip(
     provenance = Provenance(request={"upscale": asked}, versions=current_versions())
     if target not in ("video", "folder"):
         whole = np.stack(list(larger))
-        return save_sequence(whole, request.out, fps=fps, provenance=provenance, layout=layout)
-    with open_writer(request.out, target, fps=fps, provenance=provenance) as writer:
+        return save_sequence(
+            whole, request.out, fps=fps, provenance=provenance, layout=layout, times=times
+        )
+    with open_writer(request.out, target, fps=fps, provenance=provenance, times=times) as writer:
         for frame in larger:
             writer.write(frame)
     if target == "video" and info.kind == "video" and request.fps is None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from filmgrid.costs import fitted
 from filmgrid.errors import ConfigError
-from filmgrid.generator import Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Described
 from filmgrid.loading import parse_lora
@@ -20,7 +20,8 @@ from filmgrid.models.adapters import block_layers
 from filmgrid.models.places import find_model, layouts_of_lora, load_facts
 from filmgrid.models.placing import lora_place
 from filmgrid.planning import make_plan
-from filmgrid.request import VerifyRequest
+from filmgrid.request.models import VerifyRequest
+from filmgrid.result import Result
 
 log = logging.getLogger(__name__)
 SINGLE = Layout(1, 1)

@@ -1,5 +1,6 @@
 """Clips whose frames are unevenly apart keep their times."""
 
+import json
 from fractions import Fraction
 
 import av
@@ -8,10 +9,11 @@ import pytest
 from PIL import Image
 
 from filmgrid.data.audio import carry_sound
-from filmgrid.data.export import save_sequence
+from filmgrid.data.export import check_output, save_sequence
 from filmgrid.data.media import probe, read_clip
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.times import frame_times
+from filmgrid.errors import ConfigError
 
 UNEVEN = (0.0, 0.04, 0.12, 0.16, 0.36, 0.4, 0.44, 0.9, 1.0, 1.05, 1.5)
 
@@ -66,6 +68,61 @@ def test_frames_of_an_animation_have_their_own_durations(tmp_path):
     path = tmp_path / "a.gif"
     first.save(path, save_all=True, append_images=rest, duration=[100, 300, 50, 80])
     assert np.allclose(frame_times(path), (0, 0.1, 0.4, 0.45))
+
+
+@pytest.mark.parametrize(("suffix", "tick"), [(".gif", 0.01), (".webp", 0.001)])
+@pytest.mark.parametrize("alike", [False, True])
+def test_an_animation_keeps_the_times_that_it_is_given(tmp_path, suffix, tick, alike):
+    path, frames = tmp_path / f"a{suffix}", pictures(len(UNEVEN)) // 128 * 255
+    if alike:  # which encoders merge
+        frames[[3, 4, 8, 10]] = frames[[2, 2, 7, 9]]
+    save_sequence(frames, path, fps=7, provenance=Provenance(), times=UNEVEN)
+    found = frame_times(path)
+    assert np.abs(found - UNEVEN).max() <= tick / 2 + 1e-9
+    assert (read_clip(path).frames == frames).all()
+    assert (read_clip(path, start=3, stop=9, stride=2).frames == frames[3:9:2]).all()
+    info = probe(path)
+    assert (info.num_frames, info.fps) == (len(UNEVEN), 7)
+    with Image.open(path) as image:
+        shown = []
+        for place in range(image.n_frames):
+            image.seek(place)
+            image.load()
+            shown.append(image.info["duration"])
+    assert (len(shown) < len(UNEVEN)) == alike
+    assert sum(shown) == pytest.approx(1000 * (UNEVEN[-1] + 1 / 7), abs=500 * tick)
+
+
+@pytest.mark.parametrize(("suffix", "tick"), [(".gif", 0.01), (".webp", 0.001)])
+def test_rounded_times_of_an_animation_do_not_drift(tmp_path, suffix, tick):
+    steps = np.random.default_rng(1).uniform(0.021, 0.06, 299)
+    times = [0.0, *np.cumsum(steps).tolist()]
+    path, frames = tmp_path / f"a{suffix}", np.zeros((300, 8, 8, 3), np.uint8)
+    frames[:, 0, 0, 0] = np.arange(300) % 256
+    save_sequence(frames, path, fps=25, provenance=Provenance(), times=times)
+    assert np.abs(frame_times(path) - times).max() <= tick / 2 + 1e-9
+
+
+def test_a_sprite_sheet_keeps_the_times_that_it_is_given(tmp_path):
+    path = tmp_path / "a.json"
+    save_sequence(pictures(11), path, fps=7, provenance=Provenance(), times=UNEVEN)
+    shown = [each["duration"] for each in json.loads(path.read_text())["frames"].values()]
+    assert np.abs(np.cumsum([0, *shown[:-1]]) - 1000 * np.array(UNEVEN)).max() <= 0.5
+    assert shown[-1] == 143
+
+
+def test_times_that_an_animation_cannot_show_are_refused(tmp_path):
+    times, frames = [0.0, 0.1, 0.109, 0.3], pictures(4)
+    with pytest.raises(ConfigError, match=r"Frame 1 .* within 0\.02 s.*Use \.mp4"):
+        save_sequence(frames, tmp_path / "a.gif", fps=7, provenance=Provenance(), times=times)
+    with pytest.raises(ConfigError, match=r"Frame 1 .* within 0\.02 s"):
+        check_output(tmp_path / "a.gif", num_frames=4, fps=7, times=times)
+    save_sequence(frames, tmp_path / "a.webp", fps=7, provenance=Provenance(), times=times)
+    assert np.allclose(frame_times(tmp_path / "a.webp"), times)
+    close = [0.0, 0.1, 0.1001, 0.3]
+    with pytest.raises(ConfigError, match=r"within 0\.001 s"):
+        save_sequence(frames, tmp_path / "b.webp", fps=7, provenance=Provenance(), times=close)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.webp"]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm"])

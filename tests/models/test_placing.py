@@ -19,7 +19,7 @@ from filmgrid.loading import Loading, LoraChoice, parse_lora
 from filmgrid.models.places import LORA_LAYOUTS
 from filmgrid.models.sketch import sketch_model
 from filmgrid.planning import make_plan
-from filmgrid.request import PlanRequest
+from filmgrid.request.models import PlanRequest
 
 OPTIONS = {"layout": "2x2", "cell": 32, "num_inference_steps": 2, "seed": 3}
 

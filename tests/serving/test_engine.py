@@ -12,11 +12,12 @@ from filmgrid.data.export import save_sequence
 from filmgrid.data.media import read_clip
 from filmgrid.data.provenance import Provenance
 from filmgrid.errors import ConfigError, MediaError
-from filmgrid.generator import Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.longrun import MEMORY, generate_long
 from filmgrid.models.sketch import sketch_model
 from filmgrid.pipeline import Pipeline
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
 from filmgrid.serving.engine import Advanced, Engine, Failed, Finished, Submission, sentence
 from filmgrid.serving.policies import Step
 from filmgrid.serving.step_costs import CostModel

@@ -45,13 +45,9 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import (
-    GenerateRequest,
-    PlanRequest,
-    ProbeRequest,
-    UpscaleRequest,
-    VerifyRequest,
-)
+from filmgrid.request import GenerateRequest
+from filmgrid.request.models import PlanRequest, ProbeRequest, VerifyRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.settings import Settings
 
 TRAIN_USAGE = """usage: filmgrid train PRESET|CONFIG.yaml [--SETTING VALUE ...]
@@ -69,6 +65,8 @@ def carry_out(name: str, sentence: str, words: list[str]) -> None:
         _train(words)
         return
     settings, action = ACTIONS[name]
+    if "--help" in words or "-h" in words:
+        words = ["--help"]  # tyro leaves out of its help what was given already
     config = tyro.cli(
         settings,
         prog=f"filmgrid {'evaluate' if name == 'measure' else name}",

@@ -16,13 +16,9 @@ from filmgrid.data.config import DatasetConfig
 from filmgrid.data.meshes.config import RenderConfig
 from filmgrid.errors import ConfigError, FilmgridError
 from filmgrid.evaluation.config import EvaluateConfig
-from filmgrid.request import (
-    GenerateRequest,
-    PlanRequest,
-    ProbeRequest,
-    UpscaleRequest,
-    VerifyRequest,
-)
+from filmgrid.request import GenerateRequest
+from filmgrid.request.models import PlanRequest, ProbeRequest, VerifyRequest
+from filmgrid.request.upscale import UpscaleRequest
 from filmgrid.serving.config import ServeConfig
 from filmgrid.settings import Settings
 
@@ -296,7 +292,7 @@ class Evaluate(Words, EvaluateConfig):
 class Bars(Words, BarsConfig):
     """Words of ``filmgrid evaluate MODEL``."""
 
-    model: tyro.conf.Positional[str]
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
     """Name of a shipped model, or the folder of a trained one."""
     out: Path | None = None
     """File to keep the table in, .json."""

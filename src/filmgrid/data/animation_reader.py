@@ -15,7 +15,7 @@ def iter_animation(path: Path, wanted: range, told: Provenance | None) -> Iterat
     """Frames of an animation, or pages of a stack, one at a time.
 
     Encoders merge frames that equal the one before into a longer one. In files of ours, which
-    tell their rate, this is undone.
+    tell their rate or the duration of each frame, this is undone.
 
     Args:
         path: the file.
@@ -62,6 +62,8 @@ def animation_times(path: Path, told: Provenance | None) -> list[float]:
     """
     durations = _durations(path)
     counts = _counts(durations, told)
+    if counts is not None and told is not None and told.durations is not None:
+        return [shown / 1000 for shown in accumulate(told.durations[:-1], initial=0)]
     if counts is not None and told is not None and told.fps is not None:
         return [index / told.fps for index in range(sum(counts))]
     return list(accumulate(durations[:-1], initial=0.0))
@@ -71,7 +73,11 @@ def _counts(durations: list[float], told: Provenance | None) -> list[int] | None
     """How many frames each stored one stands for; ``None`` if the file is not as we wrote it."""
     if told is None or told.kind != "sequence" or told.fps is None or told.num_frames is None:
         return None
-    ends = [round(seconds * told.fps) for seconds in accumulate(durations)]
+    if told.durations is not None:
+        begins = {shown: at for at, shown in enumerate(accumulate(told.durations, initial=0))}
+        ends = [begins.get(round(1000 * seconds), 0) for seconds in accumulate(durations)]
+    else:
+        ends = [round(seconds * told.fps) for seconds in accumulate(durations)]
     if len(ends) == 1:
         ends = [told.num_frames]  # WebP keeps no duration for a single frame
     counts = [end - start for start, end in pairwise([0, *ends])]

@@ -2,7 +2,7 @@
 
 import io
 import struct
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,59 @@ from PIL import Image
 
 from filmgrid.data.files import atomic_path
 from filmgrid.data.provenance import Provenance, exif
-from filmgrid.errors import MediaError
+from filmgrid.errors import ConfigError, MediaError
 from filmgrid.types import FrameArray, ImageArray
 
 MAX_GIF_FPS = 50
 """Players show a GIF frame of less than 1/50 s for 1/10 s."""
 
+_TICKS = {".gif": 100, ".webp": 1000}
+"""Of each format in a second."""
+_FEWEST = {".gif": 100 // MAX_GIF_FPS, ".webp": 1}
+"""Ticks of the shortest frame."""
+
 _PALETTE_SAMPLE = 2_000_000  # pixels, spread over all frames, from which the palette is chosen
 
 
-def save_gif(frames: FrameArray, path: Path, fps: float, provenance: Provenance) -> None:
+def durations_of(
+    num_frames: int, fps: float, ticks: int, times: Sequence[float] | None = None
+) -> list[int]:
+    """Whole ticks per frame, whose sums never drift from the true time by more than half one.
+
+    Args:
+        num_frames: of the sequence.
+        fps: frames per second; of frames unevenly apart it says how long the last one is shown.
+        ticks: in a second.
+        times: seconds from the first frame to each, if they are unevenly apart.
+    """
+    ends = np.arange(num_frames + 1) / fps if times is None else [*times, times[-1] + 1 / fps]
+    return np.diff(np.rint(np.asarray(ends) * ticks).astype(int)).tolist()
+
+
+def check_times(path: Path, fps: float, times: Sequence[float]) -> None:
+    """Refuse times between which an animation cannot show a frame.
+
+    Raises:
+        ConfigError: with what can.
+    """
+    suffix = path.suffix.lower()
+    shown = durations_of(len(times), fps, _TICKS[suffix], times)
+    shortest = min(range(len(shown)), key=shown.__getitem__)
+    if shown[shortest] < _FEWEST[suffix]:
+        seconds = _FEWEST[suffix] / _TICKS[suffix]
+        raise ConfigError(
+            f"Frame {shortest} is followed by the next within {seconds:g} s, for which {path.name} "
+            "cannot show it. Use .mp4 or .mkv, or --fps for frames evenly apart."
+        )
+
+
+def save_gif(
+    frames: FrameArray,
+    path: Path,
+    fps: float,
+    provenance: Provenance,
+    times: Sequence[float] | None = None,
+) -> None:
     """Write an endless GIF with one palette for all frames.
 
     A shared palette does not flicker from frame to frame. Up to 256 colours (so every gray
@@ -28,11 +71,14 @@ def save_gif(frames: FrameArray, path: Path, fps: float, provenance: Provenance)
     real clips shows the least noise of Pillow's choices, within a frame and from one to the next.
 
     GIF counts time in 1/100 s: frames are shown for the nearest durations whose sum stays
-    within 1/200 s of ``num_frames / fps``, so at 8 frames per second for 12 or 13 hundredths.
+    within 1/200 s of ``num_frames / fps``, so at 8 frames per second for 12 or 13 hundredths. Of
+    frames unevenly apart each begins within 1/200 s of its time.
 
     Raises:
+        ConfigError: if a frame would be shown for less than 1/50 s.
         MediaError: if the place cannot be written, or one picture stands for more than 655 s.
     """
+    durations, provenance = _timed(frames, path, fps, provenance, times)
     first, *others = _exact(frames) or _dithered(frames)
     with atomic_path(path) as part:
         try:
@@ -41,7 +87,7 @@ def save_gif(frames: FrameArray, path: Path, fps: float, provenance: Provenance)
                 format="GIF",
                 save_all=True,
                 append_images=others,
-                duration=[10 * count for count in _durations(len(frames), fps, ticks=100)],
+                duration=durations,
                 loop=0,
                 disposal=1,
                 comment=provenance.to_json(),
@@ -53,19 +99,27 @@ def save_gif(frames: FrameArray, path: Path, fps: float, provenance: Provenance)
             ) from error
 
 
-def save_webp(frames: FrameArray, path: Path, fps: float, provenance: Provenance) -> None:
-    """Write an endless lossless WebP animation; durations are rounded to 1/1000 s.
+def save_webp(
+    frames: FrameArray,
+    path: Path,
+    fps: float,
+    provenance: Provenance,
+    times: Sequence[float] | None = None,
+) -> None:
+    """Write an endless lossless WebP animation; times are rounded to 1/1000 s.
 
     Raises:
+        ConfigError: if frames come closer than that.
         MediaError: if the place cannot be written.
     """
+    durations, provenance = _timed(frames, path, fps, provenance, times)
     with atomic_path(path) as part:
-        part.write_bytes(encode_webp(frames, fps, provenance=provenance))
+        part.write_bytes(encode_webp(frames, durations, provenance=provenance))
 
 
 def encode_webp(
     frames: FrameArray,
-    fps: float,
+    shown: float | Sequence[int],
     *,
     quality: int | None = None,
     provenance: Provenance | None = None,
@@ -74,10 +128,12 @@ def encode_webp(
 
     Args:
         frames: what is shown.
-        fps: frames per second; durations are rounded to 1/1000 s.
+        shown: frames per second, which become whole milliseconds, or the milliseconds of each.
         quality: 0 to 100, or none for no loss.
         provenance: kept with it.
     """
+    if isinstance(shown, (int, float)):
+        shown = durations_of(len(frames), shown, ticks=1000)
     first, *others = (Image.fromarray(frame) for frame in frames)
     whole = io.BytesIO()
     first.save(
@@ -85,7 +141,7 @@ def encode_webp(
         format="WEBP",
         save_all=True,
         append_images=others,
-        duration=_durations(len(frames), fps, ticks=1000),
+        duration=list(shown),
         loop=0,
         lossless=quality is None,
         # Without loss: a third of the time of method 4, for 2% more bytes.
@@ -94,6 +150,25 @@ def encode_webp(
         exif=b"" if provenance is None else exif(provenance),
     )
     return whole.getvalue()
+
+
+def _timed(
+    frames: FrameArray,
+    path: Path,
+    fps: float,
+    provenance: Provenance,
+    times: Sequence[float] | None,
+) -> tuple[list[int], Provenance]:
+    """Milliseconds of each frame; told too, where they cannot be seen from what is stored.
+
+    Encoders merge frames that are alike, and those unevenly apart do not come apart by a rate.
+    """
+    if times is not None:
+        check_times(path, fps, times)
+    ticks = _TICKS[path.suffix.lower()]
+    shown = [each * 1000 // ticks for each in durations_of(len(frames), fps, ticks, times)]
+    told = None if times is None else tuple(shown)
+    return shown, provenance.model_copy(update={"durations": told})
 
 
 def _exact(frames: FrameArray) -> list[Image.Image] | None:
@@ -125,9 +200,3 @@ def _dithered(frames: FrameArray) -> list[Image.Image]:
         Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
         for frame in frames
     ]
-
-
-def _durations(num_frames: int, fps: float, ticks: int) -> list[int]:
-    """Whole ticks per frame, whose sums never drift from the true time by more than half one."""
-    ends = np.rint(np.arange(num_frames + 1) * ticks / fps).astype(int).tolist()
-    return [end - start for start, end in pairwise(ends)]

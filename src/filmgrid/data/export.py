@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
-from filmgrid.data.animations import MAX_GIF_FPS, save_gif, save_webp
+from filmgrid.data.animations import MAX_GIF_FPS, check_times, save_gif, save_webp
 from filmgrid.data.files import atomic_path, check_folder, check_place
 from filmgrid.data.folder_writer import folder_writer, may_replace_export
 from filmgrid.data.gate import FrameGate, FrameWriter, check_numbers
@@ -42,11 +42,12 @@ def check_output(
     layout: Layout | None = None,
     scale: int = 1,
     cell: CellSize | None = None,
+    times: Sequence[float] | None = None,
 ) -> Target:
     """Say what a name means and refuse what could not be written, before any frame is made.
 
     ``cell``, the size of a frame where it is known, lets sizes that the format cannot hold be
-    refused too.
+    refused too; ``times``, seconds to each frame if they are unevenly apart, those times.
 
     ``.mp4 .mkv .mov .webm`` are videos, ``.gif .webp`` animations, ``.png`` a grid (of one
     frame: a still), ``.json`` a sprite sheet, ``.jpg`` one still. An existing folder, a name
@@ -85,6 +86,8 @@ def check_output(
             f"A GIF cannot play {fps:g} frames per second. Use at most {MAX_GIF_FPS}, or .webp "
             "or .mp4."
         )
+    if times is not None and target in ("gif", "webp"):
+        check_times(path, fps, times)
     if target == "sprites":
         check_picture(path)
         if layout is None and num_frames:
@@ -118,7 +121,8 @@ def save_sequence(
         provenance: request and versions; what describes the file itself is filled in.
         layout: for a grid or sprite sheet, with its gaps; sprite sheets choose one themselves.
         scale: integer enlargement without smoothing, for frames of few pixels.
-        times: as :func:`open_writer` takes them.
+        times: seconds from the first frame to each, if they are unevenly apart; videos, animations
+            and sprite sheets keep them.
 
     Returns:
         The files written, or the folder; the one to open first.
@@ -153,13 +157,14 @@ def save_sequence(
     )
     if target == "sprites":
         layout = layout or square_layout(len(frames))
-        return save_sprites(frames, out, layout, fps, _laid_out(told, "sprites", layout))
+        told = _laid_out(told, "sprites", layout)
+        return save_sprites(frames, out, layout, fps, told, times)
     if target == "png" and layout is not None:
         grid = pack_image(frames, layout)
         return [_save_still(grid, out, _laid_out(told, "grid", layout))]
     if len(frames) == 1 and target != "gif":
         return [save_image(frames[0], out, told)]
-    (save_gif if target == "gif" else save_webp)(frames, out, fps, told)
+    (save_gif if target == "gif" else save_webp)(frames, out, fps, told, times)
     return [out]
 
 

@@ -63,6 +63,8 @@ class Provenance(BaseModel):
     """Number of frames; absent in a stream whose length was not known."""
     fps: float | None = Field(default=None, gt=0, le=MAX_FPS)
     """Frames per second."""
+    durations: tuple[int, ...] | None = None
+    """Milliseconds for which each frame of an animation is shown, if not all alike."""
     pad: tuple[int, int] | None = None
     """Pixels added at the right and bottom, 0 or 1 each, because video sides must be even."""
     scale: int = Field(default=1, ge=1)

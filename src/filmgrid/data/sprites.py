@@ -1,10 +1,12 @@
 """Sprite sheets out: a grid picture, and a JSON that game engines read."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
+from filmgrid.data.animations import durations_of
 from filmgrid.data.files import atomic_path
 from filmgrid.data.mosaics import pack_image
 from filmgrid.data.provenance import Provenance, png_text, read_provenance
@@ -36,12 +38,18 @@ def check_picture(path: Path) -> None:
 
 
 def save_sprites(
-    frames: FrameArray, path: Path, layout: Layout, fps: float, provenance: Provenance
+    frames: FrameArray,
+    path: Path,
+    layout: Layout,
+    fps: float,
+    provenance: Provenance,
+    times: Sequence[float] | None = None,
 ) -> list[Path]:
     """Write ``NAME.png`` and ``NAME.json`` in the "JSON hash" format.
 
     The format is the one of TexturePacker and Aseprite, which Phaser, PixiJS and others load:
-    a rectangle and a duration in whole milliseconds for every frame, in order.
+    a rectangle and a duration in whole milliseconds for every frame, in order. Each frame begins
+    within half a millisecond of its time.
 
     Returns:
         The JSON and the picture.
@@ -52,7 +60,8 @@ def save_sprites(
     """
     sheet = pack_image(frames, layout)
     picture = path.with_suffix(".png")
-    text = json.dumps(_describe(frames, picture.name, layout, fps, provenance), indent=1)
+    shown = durations_of(len(frames), fps, 1000, times)
+    text = json.dumps(_describe(frames, picture.name, layout, shown, provenance), indent=1)
     # The JSON last: where it stands, its picture stands too.
     with atomic_path(path) as json_part:
         json_part.write_text(text + "\n", encoding="ascii")
@@ -62,7 +71,7 @@ def save_sprites(
 
 
 def _describe(
-    frames: FrameArray, picture: str, layout: Layout, fps: float, provenance: Provenance
+    frames: FrameArray, picture: str, layout: Layout, shown: list[int], provenance: Provenance
 ) -> dict[str, object]:
     num_frames, height, width, _ = frames.shape
     cell = CellSize(height, width)
@@ -76,7 +85,7 @@ def _describe(
             "trimmed": False,
             "spriteSourceSize": {"x": 0, "y": 0, **size},
             "sourceSize": size,
-            "duration": round(1000 / fps),
+            "duration": shown[index],
         }
         for index, box in enumerate(layout.boxes(cell)[:num_frames])
     }

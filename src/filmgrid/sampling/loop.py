@@ -11,7 +11,7 @@ from torch import Tensor
 from filmgrid.errors import ShapeError
 from filmgrid.grid.reference import Reference
 from filmgrid.process.flow import add_noise, clean_from, noise_further
-from filmgrid.request import Solver
+from filmgrid.request.fields import Solver
 from filmgrid.sampling.jumps import Jumps, count_steps, places
 from filmgrid.sampling.solvers import mover
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from filmgrid.process.flow import clean_from, euler_step
 from filmgrid.process.gaussian import ddpm
-from filmgrid.request import Solver
+from filmgrid.request.fields import Solver
 
 Move = Callable[
     [

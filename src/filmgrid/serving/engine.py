@@ -17,16 +17,18 @@ from torch import Tensor
 
 from filmgrid.costs import USABLE, flops_of_pass, work_of_pass
 from filmgrid.errors import FilmgridError
-from filmgrid.generator import Frames8, Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.models.published.build import free_memory
 from filmgrid.models.sketch import sketch_model
 from filmgrid.pipeline import Pipeline
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
 from filmgrid.sampling.guidance import velocities
 from filmgrid.serving.policies import Policy, Situation, by_deadline
 from filmgrid.serving.running import Running, Submission, Turn, ran_out, too_large
 from filmgrid.serving.step_costs import LEAST, CostModel
 from filmgrid.speed import EFFICIENCY, matrix_peak, synchronize
+from filmgrid.walking import Frames8
 
 __all__ = ["Advanced", "Engine", "Event", "Failed", "Finished", "Submission", "sentence"]
 

@@ -69,8 +69,8 @@ class Estimates:
         key = (*kind, plan.coding, start, batch)
         with self._counting:  # sketches are counted under modes of torch's that all threads see
             from filmgrid.costs import cost_of
-            from filmgrid.generator import sigmas_of
             from filmgrid.models.sketch import sketch_model
+            from filmgrid.walking import sigmas_of
 
             if len(self._costs) > 1000:
                 self._costs.clear()

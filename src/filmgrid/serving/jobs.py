@@ -24,7 +24,8 @@ from filmgrid.data.provenance import current_versions
 from filmgrid.errors import ConfigError, MediaError
 from filmgrid.grid.spec import CellSize, Layout
 from filmgrid.inputs import Described, Given
-from filmgrid.request import GenerateRequest, parse_keyframe
+from filmgrid.request import GenerateRequest
+from filmgrid.request.text import parse_keyframe
 from filmgrid.serving.records import JobRecord
 from filmgrid.serving.store import JobStore
 from filmgrid.serving.uploads import MissingUploadError, UploadRecord, UploadStore

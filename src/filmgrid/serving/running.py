@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from filmgrid.errors import ConfigError
-from filmgrid.generator import Generator, Progress, Result, sigmas_of
+from filmgrid.generator import Generator
 from filmgrid.inputs import describe_files
 from filmgrid.longrun import asking_long
 from filmgrid.planning import Plan, make_plan
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
 from filmgrid.sampling.guidance import Wanted
 from filmgrid.serving.policies import Work
 from filmgrid.serving.step_costs import shape_of
+from filmgrid.walking import Progress, sigmas_of
 
 
 @dataclass(frozen=True, slots=True)

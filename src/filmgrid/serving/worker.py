@@ -24,11 +24,12 @@ from filmgrid.data.mosaics import pack_image
 from filmgrid.data.pictures import with_longest_side
 from filmgrid.data.provenance import Provenance, current_versions, read_provenance
 from filmgrid.errors import FilmgridError, SharingError
-from filmgrid.generator import Generator, Result
+from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
 from filmgrid.inputs import describe_files
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
+from filmgrid.result import Result
 from filmgrid.serving.config import ServeConfig
 from filmgrid.serving.database import Database
 from filmgrid.serving.engine import Advanced, Engine, Failed, Finished, Submission, sentence
