@@ -6,6 +6,8 @@ its patch has moved since the nearest known frame before and after it, and takes
 there.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
@@ -73,15 +75,13 @@ class MotionCompensation(nn.Module):
         for block in self.blocks:
             x = block(x, told, cells, prompt, angles, padding)
         x = rms_norm(x)
-        height, width = painted.shape[-2:]
-        rows, cols = height // self.patch, width // self.patch
         source, there = nearest_clean(sigma)  #                                  b n s
         with torch.autocast(x.device.type, enabled=False):  # pixels are placed in 32 bits
-            carried = self._carried(self.move(x.float()), noisy.float(), source, rows, cols)
+            carried = PLACED(self.move(x.float()), noisy.float(), source, self.patch)
         place = rearrange(
             self.place(x),
             "b n (y x) (f ph pw) -> b n (y ph) (x pw) f",
-            y=rows,
+            y=painted.shape[-2] // self.patch,
             ph=self.patch,
             pw=self.patch,
         )
@@ -93,35 +93,6 @@ class MotionCompensation(nn.Module):
         scores = scores + HIDDEN * (~there)[..., None, None, None]
         share = F.pad(scores, (0, 0, 0, 0, 0, 0, 0, 1)).softmax(dim=2)[:, :, :SOURCES]
         return painted + (share * (carried - painted[:, :, None])).sum(dim=2)
-
-    def _carried(
-        self,
-        moved: Float[Tensor, "b n p s6"],
-        noisy: Float[Tensor, "b n c h w"],
-        source: Tensor,
-        rows: int,
-        cols: int,
-    ) -> Float[Tensor, "b n s c h w"]:
-        """What each pixel shows if it comes from its source, from where the token says."""
-        batch, num_cells, channels, height, width = noisy.shape
-        told = rearrange(moved, "b n (y x) (s k) -> b n s y x k", y=rows, s=SOURCES)
-        step = told[..., :2] * PIXELS
-        shear = told[..., 2:].unflatten(-1, (2, 2)) * SHEAR
-        at = torch.arange(self.patch, device=noisy.device) - (self.patch - 1) / 2
-        within = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)  #   ph pw 2, x first
-        turned = torch.einsum("bnsyxij,pqj->bnsypxqi", shear, within)
-        shift = turned + rearrange(step, "b n s y x i -> b n s y 1 x 1 i")
-        shift = shift.flatten(3, 4).flatten(4, 5)  #                             b n s h w 2
-        across, down = (torch.arange(side, device=noisy.device) + 0.5 for side in (width, height))
-        here = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
-        sides = torch.tensor([width, height], device=noisy.device)
-        grid = (here + shift) * 2 / sides - 1
-        index = repeat(source, "b n s -> b (n s) c h w", c=channels, h=height, w=width)
-        frames = noisy.gather(1, index).flatten(0, 1)
-        carried = F.grid_sample(
-            frames, grid.flatten(0, 2), padding_mode="border", align_corners=False
-        )
-        return carried.view(batch, num_cells, SOURCES, channels, height, width)
 
 
 def nearest_clean(
@@ -138,3 +109,41 @@ def nearest_clean(
     source = torch.stack([before, after], dim=-1)
     there = (source >= 0) & (source < count)
     return source.clamp(0, count - 1), there
+
+
+def carried_over(
+    moved: Float[Tensor, "b n p s6"],
+    noisy: Float[Tensor, "b n c h w"],
+    source: Tensor,
+    patch: int,
+) -> Float[Tensor, "b n s c h w"]:
+    """What each pixel shows if it comes from its source, from where its token says.
+
+    Args:
+        moved: what each token says of its motion since each of its sources.
+        noisy: the cells.
+        source: numbers of the sources of each cell, ``b n s``.
+        patch: pixels per token side.
+    """
+    batch, num_cells, channels, height, width = noisy.shape
+    rows = height // patch
+    told = rearrange(moved, "b n (y x) (s k) -> b n s y x k", y=rows, s=SOURCES)
+    step = told[..., :2] * PIXELS
+    shear = told[..., 2:].unflatten(-1, (2, 2)) * SHEAR
+    at = torch.arange(patch, device=noisy.device) - (patch - 1) / 2
+    within = torch.stack(torch.meshgrid(at, at, indexing="xy"), dim=-1)  #   ph pw 2, x first
+    turned = torch.einsum("bnsyxij,pqj->bnsypxqi", shear, within)
+    shift = turned + rearrange(step, "b n s y x i -> b n s y 1 x 1 i")
+    shift = shift.flatten(3, 4).flatten(4, 5)  #                             b n s h w 2
+    across, down = (torch.arange(side, device=noisy.device) + 0.5 for side in (width, height))
+    here = torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
+    sides = torch.tensor([width, height], device=noisy.device)
+    grid = (here + shift) * 2 / sides - 1
+    index = repeat(source, "b n s -> b (n s) c h w", c=channels, h=height, w=width)
+    frames = noisy.gather(1, index).flatten(0, 1)
+    carried = F.grid_sample(frames, grid.flatten(0, 2), padding_mode="border", align_corners=False)
+    return carried.view(batch, num_cells, SOURCES, channels, height, width)
+
+
+PLACED: Any = torch.compiler.disable(carried_over)
+"""Not compiled: that would be one loop that works out every sample anew."""
