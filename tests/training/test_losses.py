@@ -2,7 +2,13 @@ import pytest
 import torch
 
 from filmgrid.grid.spec import Layout
-from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
+from filmgrid.training.losses import (
+    base_loss,
+    photometric_loss,
+    ramp_weight,
+    residual_of,
+    temporal_loss,
+)
 
 NOTHING = torch.zeros(2, 6, dtype=torch.bool)
 LAYOUT = Layout(2, 3)
@@ -119,3 +125,15 @@ def test_gradients_reach_only_cells_that_are_predicted():
 def test_the_weight_rises_linearly_and_then_stays():
     weights = [ramp_weight(step, 100, 0.5, 0.4) for step in (0, 10, 20, 40, 100)]
     assert weights == pytest.approx([0, 0.125, 0.25, 0.5, 0.5])
+
+
+def test_the_photometric_loss_takes_the_better_source_of_each_pixel():
+    clean = torch.zeros(1, 3, 3, 2, 2)
+    carried = torch.ones(1, 3, 2, 3, 2, 2)
+    carried[0, 1, 0, :, 0] = 0  # the upper row is right in one source, the lower in none
+    there = torch.tensor([[[False, False], [True, True], [True, False]]])
+    keep = torch.tensor([[True, False, False]])
+    assert photometric_loss(carried, there, clean, keep) == pytest.approx((0.5 + 1) / 2)
+    assert photometric_loss(carried, there & False, clean, keep) == 0
+    lone = there & torch.tensor([False, True])  # a source that is not there has no say
+    assert photometric_loss(carried, lone, clean, keep) == 1

@@ -311,6 +311,14 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
         moves = name.startswith("details.") and "tell" not in name
         assert not (moves and weights.ndim == 2 and torch.equal(weights, was[name])), name
         assert name.startswith("details.") or torch.equal(weights, was[name]), name
+    moving = grown.model_copy(update={"motion": 1, "motion_dim": 32})
+    words = {"train_only": "motion", "keep_probability": 1.0, "steps": 2}
+    carries = train(
+        config_of(tmp_path / "moving", start_from=str(tmp_path / "next"), model=moving, **words)
+    )
+    for name, weights in load_mini(str(carries / "model")).module.state_dict().items():
+        assert name.startswith("compensation.") or torch.equal(weights, was[name]), name
+        assert not (name == "compensation.move.weight" and torch.equal(weights, 0 * weights))
     with pytest.raises(ConfigError, match=r"and model.detail is 0"):
         config_of(tmp_path / "third", train_only="detail")
     with pytest.raises(ConfigError, match=r"has model.depth 3, and this run has 1"):

@@ -54,6 +54,8 @@ class MotionCompensation(nn.Module):
         self.mix = nn.Linear(FEATURES + channels * (1 + SOURCES), 32)
         self.choose = zero_linear(32, SOURCES)
         nn.init.constant_(self.choose.bias, -4.0)
+        self.placed: tuple[Tensor, Tensor] | None = None
+        """In training: what each source would show, ``b n s c h w``, and whether it is there."""
 
     def forward(
         self,
@@ -78,6 +80,7 @@ class MotionCompensation(nn.Module):
         source, there = nearest_clean(sigma)  #                                  b n s
         with torch.autocast(x.device.type, enabled=False):  # pixels are placed in 32 bits
             carried = PLACED(self.move(x.float()), noisy.float(), source, self.patch)
+        self.placed = (carried, there) if self.training else None
         place = rearrange(
             self.place(x),
             "b n (y x) (f ph pw) -> b n (y ph) (x pw) f",

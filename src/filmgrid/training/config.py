@@ -159,6 +159,9 @@ class LossConfig(Settings):
     """Final weight of the temporal loss; by default 0.5 for grid and 0.1 for grid-release."""
     ramp: float = Field(default=0.5, gt=0, le=1)
     """Share of the training over which the weight rises from 0, linearly; grid only."""
+    photometric: float = Field(default=1.0, ge=0)
+    """Weight of what patches that were carried over miss, where a model has motion compensation;
+    without it motion is learned only as far as its pixels are chosen already."""
     sigma_floor: float = Field(default=0.3, ge=0, le=1)
     """Velocity errors at sigmas below this weigh less, since there the clean prediction is
     divided by sigma: their weight is (sigma / floor) squared."""

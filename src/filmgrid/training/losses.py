@@ -73,6 +73,33 @@ def temporal_loss(
     return (per_pair * counts).sum() / pairs.clamp(min=1)
 
 
+def photometric_loss(
+    carried: Float[Tensor, "b n s c h w"],
+    there: Bool[Tensor, "b n s"],
+    clean: Float[Tensor, "b n c h w"],
+    keep: Bool[Tensor, "b n"],
+) -> Float[Tensor, ""]:
+    """Mean square of what the better of two sources misses, pixel by pixel.
+
+    What one known frame hides, another may show. Source: the photometric loss by which optical
+    flow is learned without labels (arXiv:1608.05842).
+
+    Args:
+        carried: what each source would show, moved as the network says.
+        there: whether there is such a source.
+        clean: the true frames.
+        keep: cells that were given clean, which do not count.
+
+    Returns:
+        Scalar loss; 0 where no cell has a source.
+    """
+    missed = (carried - clean[:, :, None]).square().mean(dim=3)  #          b n s h w
+    best = missed.masked_fill(~there[..., None, None], torch.inf).amin(dim=2)
+    counts = there.any(dim=2) & ~keep
+    best = best.masked_fill(~counts[..., None, None], 0).mean(dim=(2, 3))
+    return best.sum() / counts.sum().clamp(min=1)
+
+
 def ramp_weight(step: int, steps: int, weight: float, ramp: float) -> float:
     """Weight of the temporal loss: from 0 linearly to ``weight``, then constant.
 

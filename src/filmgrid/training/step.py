@@ -6,10 +6,17 @@ from dataclasses import dataclass
 
 import torch
 
+from filmgrid.models.motion import MotionCompensation
 from filmgrid.process.flow import add_noise, velocity_from_clean, velocity_of
 from filmgrid.training.batches import Batch
 from filmgrid.training.iddpm import bound, hybrid_loss
-from filmgrid.training.losses import base_loss, ramp_weight, residual_of, temporal_loss
+from filmgrid.training.losses import (
+    base_loss,
+    photometric_loss,
+    ramp_weight,
+    residual_of,
+    temporal_loss,
+)
 from filmgrid.training.optim import learning_rate_factor
 from filmgrid.training.state import TrainState
 
@@ -113,7 +120,12 @@ def losses_of(state: TrainState, batch: Batch) -> tuple[torch.Tensor, torch.Tens
     target = velocity_from_clean(noisy, clean, sigma) if mended else velocity_of(clean, noise)
     floor = 0.0 if facts.is_pretrained else state.config.loss.sigma_floor
     residual = residual_of(velocity, target, sigma, keep, floor)
-    return base_loss(residual, keep), temporal_loss(residual, keep, batch.layout, wrap)
+    base = base_loss(residual, keep)
+    compensation = getattr(state.module, "compensation", None)
+    if isinstance(compensation, MotionCompensation) and compensation.placed is not None:
+        missed = photometric_loss(*compensation.placed, clean, keep)
+        base = base + state.config.loss.photometric * missed
+    return base, temporal_loss(residual, keep, batch.layout, wrap)
 
 
 def _wrapped(state: TrainState) -> torch.nn.Module:
