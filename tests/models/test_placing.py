@@ -160,9 +160,11 @@ def test_what_cannot_work_here_is_refused(flux):
         made_with(flux, offload="model")
     with pytest.raises(ConfigError, match="is for pretrained pipelines"):
         Generator.from_pretrained("mini", "cpu", loading=Loading(compile=True))
-    if importlib.util.find_spec("bitsandbytes") is None:
-        with pytest.raises(ConfigError, match="pip install bitsandbytes"):
-            made_with(flux, quantize="nf4")
+    with pytest.raises(ConfigError, match="made on a GPU, and this runs on the cpu"):
+        made_with(flux, quantize="nf4")
+    if importlib.util.find_spec("torchao") is None:
+        with pytest.raises(ConfigError, match="pip install torchao"):
+            made_with(flux, quantize="int8")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from filmgrid.training.caches import Shards, fill_caches
 from filmgrid.training.config import FolderData, WorldData
 from filmgrid.training.run import train
 from filmgrid.training.state import start_state
-from filmgrid.training.step import losses_of
+from filmgrid.training.step import losses_of, train_step
+from filmgrid.training.validate import validate
 from tests.training.test_pretrained import config_of
 
 
@@ -60,6 +61,51 @@ def test_frames_that_augmentation_changes_are_coded_as_they_come(models, data, t
     batch = Batches(config, sources, facts=state.backbone.facts)[0]
     assert torch.isfinite(losses_of(state, batch)[0])
     assert state.latents.misses == batch.frames.shape[0] * batch.frames.shape[1]
+
+
+def test_the_autoencoder_is_on_the_device_only_while_it_codes(models, data, tmp_path, monkeypatch):
+    config = config_of(tmp_path, models["flux"], data, validate_every=2, steps=2, num_steps=1)
+    sources = open_sources(config)
+    state = start_state(config)
+    vae, told = state.codec.vae, []
+    # A second CPU stands for the GPU: the weights stay here, and where they were sent is noted.
+    home = torch.device("cpu", 0)
+    move, encode, decode = vae.to, vae.encode, vae.decode
+
+    def to(place):
+        told.append("home" if place == home else "away")
+        return move("cpu")
+
+    def working(code):
+        def run(*args):
+            assert told[-1:] == ["home"], "it was asked while it was away"
+            told.append("codes")
+            return code(*args)
+
+        return run
+
+    fill_caches(state, sources)
+    state.codec._home = home
+    monkeypatch.setattr(vae, "to", to)
+    monkeypatch.setattr(vae, "encode", working(encode))
+    monkeypatch.setattr(vae, "decode", working(decode))
+    batches = Batches(config, sources, facts=state.backbone.facts)
+    for number in range(2):
+        train_step(state, [batches[number]])
+    assert not told  # training codes nothing
+    assert validate(state, sources)
+    assert told and told == ["home", "codes", "away"] * (len(told) // 3)
+
+
+def test_it_stays_where_frames_are_coded_in_every_step(models, data, tmp_path):
+    moved = FolderData(folder=data, augment=AugmentConfig(hue=90))
+    resting = []
+    for number, changes in enumerate(({}, {"data": (moved,)})):
+        config = config_of(tmp_path / str(number), models["flux"], data, **changes)
+        state = start_state(config)
+        fill_caches(state, open_sources(config))
+        resting.append(state.codec._home is not None)
+    assert resting == [True, False]
 
 
 def test_an_endless_world_is_not_cached(models, data, tmp_path):

@@ -10,7 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.generator import Generator
 from filmgrid.grid.spec import Layout
+from filmgrid.loading import Loading
+from filmgrid.models.adapters import LORA_FILE
 from filmgrid.models.families import load_mini
 from filmgrid.models.places import find_model, newest_checkpoint
 from filmgrid.process.flow import velocity_from_clean
@@ -21,6 +24,7 @@ from filmgrid.training.config import (
     LoraSettings,
     ModelConfig,
     NoiseConfig,
+    OptimConfig,
     TrainConfig,
     WorldData,
 )
@@ -326,10 +330,10 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
 
 
 def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_path):
-    base = train(config_of(tmp_path / "base", steps=2))
-    config = config_of(
-        tmp_path / "lora", start_from=str(tmp_path / "base"), lora=LoraSettings(rank=2), steps=8
-    )
+    fast = {"optim": OptimConfig(adamw_lr=0.005, warmup_steps=0), "steps": 8, "ema": 0.0}
+    base = train(config_of(tmp_path / "base", **fast))
+    lora = LoraSettings(rank=2)
+    config = config_of(tmp_path / "lora", start_from=str(tmp_path / "base"), lora=lora, **fast)
     trained = train(config)
     before = load_mini(str(base / "model")).module.state_dict()
     backbone = load_mini(str(trained / "model"))
@@ -349,6 +353,24 @@ def test_lora_changes_the_matrices_of_the_blocks_alone_and_is_saved_merged(tmp_p
             apart = now.velocity(noisy, sigma, condition, Layout(2, 2))
         merged = backbone.velocity(noisy, sigma, condition, Layout(2, 2))
     assert torch.allclose(apart, merged, atol=1e-4)
+
+    def painted(model, *loras):
+        loading = Loading(lora=loras) if loras else None
+        generator = Generator.from_pretrained(str(model), "cpu", "fp32", loading)
+        return generator("a red circle", num_inference_steps=3, seed=0)
+
+    run, first = tmp_path / "lora", painted(base / "model")
+    assert first.arrays.std() > 3
+    with_it, whole = painted(base / "model", str(run)), painted(run)
+    assert with_it.layout == whole.layout
+    gaps = [np.abs(with_it.arrays.astype(int) - each.arrays).max() for each in (whole, first)]
+    assert gaps[0] <= 1 < gaps[1]
+    none = painted(base / "model", f"{run}:0")
+    assert np.abs(none.arrays.astype(int) - first.arrays).max() <= 1
+    twice = painted(base / "model", f"{run}:0.5", str(trained / "model" / LORA_FILE) + ":0.5")
+    assert np.abs(with_it.arrays.astype(int) - twice.arrays).max() <= 1
+    with pytest.raises(CheckpointError, match="cannot be loaded into GridTransformer"):
+        painted(base / "model", str(base))
     with pytest.raises(ConfigError, match="Set start_from"):
         config_of(tmp_path, lora=LoraSettings())
 

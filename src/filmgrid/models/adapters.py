@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from diffusers.training_utils import _collate_lora_metadata
+from diffusers.loaders.lora_base import LoraBaseMixin
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from filmgrid.errors import CheckpointError
 from filmgrid.models.facts import BackboneFacts
@@ -15,6 +15,8 @@ from filmgrid.models.places import LORA_LAYOUTS
 from filmgrid.models.placing import lora_place
 
 LORA_FILE = "pytorch_lora_weights.safetensors"
+PREFIX = "transformer"
+"""Begins the names of its tensors, which belong to that part of a pipeline."""
 LORA_FACTS = "filmgrid.facts"
 """Entry of the header with all that is known of the training, as JSON."""
 
@@ -100,22 +102,28 @@ def load_lora(pipeline: Any, place: str) -> None:
     set_peft_model_state_dict(network, weights, adapter_name="default")
 
 
-def save_lora(pipeline: Any, facts: BackboneFacts, folder: Path) -> None:
-    """Write the LoRA that was trained in a pipeline, as diffusers reads it.
+def save_lora(network: Any, weights: dict[str, Tensor], facts: BackboneFacts, folder: Path) -> None:
+    """Write the LoRA that was trained in a network, as diffusers reads it.
 
     The header has rank and alpha in diffusers' own entry, the layouts that it was trained on, and
     the facts.
 
     Args:
-        pipeline: whose transformer has one adapter, named ``default``.
+        network: with one adapter, named ``default``.
+        weights: of the adapter, by their names in the network.
         facts: of the backbone.
         folder: is made if missing.
     """
-    network = pipeline.transformer
-    type(pipeline).save_lora_weights(
-        folder,
-        transformer_lora_layers=get_peft_model_state_dict(network, adapter_name="default"),
-        **_collate_lora_metadata({"transformer": network}),
+    layers = get_peft_model_state_dict(network, weights, adapter_name="default")
+    told = network.peft_config["default"].to_dict()
+    LoraBaseMixin.write_lora_layers(
+        LoraBaseMixin.pack_weights(layers, PREFIX),
+        str(folder),
+        is_main_process=True,
+        weight_name=LORA_FILE,
+        save_function=None,  # pyright: ignore[reportArgumentType]
+        safe_serialization=True,
+        lora_adapter_metadata={f"{PREFIX}.{key}": value for key, value in told.items()},
     )
     file = folder / LORA_FILE
     with safe_open(file, "pt") as opened:

@@ -1,6 +1,7 @@
 """Which code reads which weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from filmgrid.errors import CheckpointError, ConfigError
-from filmgrid.loading import Loading
+from filmgrid.loading import Loading, parse_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import load_module, load_single_file, open_pipeline
 from filmgrid.models.codec import Codec, HalfCodec, PixelCodec
@@ -22,7 +23,7 @@ from filmgrid.models.hub import INDEX
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.mini_backbone import MiniBackbone
 from filmgrid.models.places import find_model, find_upscaler, load_facts
-from filmgrid.models.placing import place_pipeline, quantisation
+from filmgrid.models.placing import add_loras, place_pipeline, quantisation
 from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.models.sharing import Peers, SharedNetwork, check_shareable
 from filmgrid.models.text import ByteWords
@@ -60,15 +61,16 @@ def load_model(
     facts = load_facts(folder, name, loading.lora_places)
     if facts.is_pretrained:
         return load_pipeline(folder, facts, dtype, device, loading)
-    asked = loading.model_dump(exclude_defaults=True)
+    asked = loading.model_dump(exclude_defaults=True, exclude={"lora"})
     if asked:
         raise ConfigError(
             f"{next(iter(asked))} is for pretrained pipelines, and {facts.name} is a grid "
             "transformer of ours. Leave it out."
         )
     backbone = load_mini(name)
+    add_loras(backbone.module, [parse_lora(text) for text in loading.lora])
     backbone.module.to(device).requires_grad_(False)
-    return backbone, load_codec(facts, device)
+    return replace(backbone, facts=facts), load_codec(facts, device)
 
 
 def load_mini(name: str) -> MiniBackbone:
@@ -120,7 +122,7 @@ def load_pipeline(
         network = getattr(diffusers, index["transformer"][1])
         check_shareable(network, facts.name, device, loading)
     classes = {part: getattr(diffusers, index[part][1]) for part in ("transformer", "vae")}
-    fewer_bits = quantisation(loading, dtype)
+    fewer_bits = quantisation(loading, dtype, device)
     parts = {"vae": load_module(classes["vae"], folder / "vae", dtype, lean=True)}
     if loading.transformer is None:
         parts["transformer"] = load_module(

@@ -125,13 +125,18 @@ def load_facts(folder: Path, name: str | None = None, loras: Sequence[str] = ())
     Raises:
         CheckpointError: if the facts are missing or damaged.
     """
+    facts = _facts_of(folder, name)
+    layouts = [each for lora in loras for each in layouts_of_lora(lora)]
+    if not layouts:
+        return facts
+    known = tuple(dict.fromkeys([*layouts, *facts.trained_layouts]))
+    return facts.model_copy(update={"trained_layouts": known, "layout": layouts[0]})
+
+
+def _facts_of(folder: Path, name: str | None) -> BackboneFacts:
     path = folder / FACTS
     if not path.is_file() and (folder / INDEX).is_file():
-        facts = pipeline_facts(folder, (name and hub_id_of(name)) or folder.name)
-        layouts = tuple(dict.fromkeys(each for lora in loras for each in layouts_of_lora(lora)))
-        if not layouts:
-            return facts
-        return facts.model_copy(update={"trained_layouts": layouts, "layout": layouts[0]})
+        return pipeline_facts(folder, (name and hub_id_of(name)) or folder.name)
     try:
         return BackboneFacts.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -12,20 +12,28 @@ from filmgrid.models.places import find_lora
 
 NEEDS = {"nf4": "bitsandbytes", "int8": "torchao", "fp8": "torchao"}
 """Library that each kind of quantisation takes."""
+ON_GPU = ("nf4",)
+"""Kinds that diffusers makes on a GPU alone; bitsandbytes itself has them on CPUs too."""
 
 
-def quantisation(loading: Loading, dtype: torch.dtype) -> Any:
+def quantisation(loading: Loading, dtype: torch.dtype, device: torch.device) -> Any:
     """Configuration of diffusers for weights in fewer bits, or None.
 
     Args:
         loading: names the kind.
         dtype: of the products.
+        device: where it will run.
 
     Raises:
-        ConfigError: if the library is not installed.
+        ConfigError: if the library is not installed, or cannot make it on this device.
     """
     if loading.quantize == "none":
         return None
+    if loading.quantize in ON_GPU and device.type == "cpu":
+        raise ConfigError(
+            f"quantize {loading.quantize} is made on a GPU, and this runs on the cpu. Use int8, "
+            "or leave quantize out."
+        )
     library = NEEDS[loading.quantize]
     if importlib.util.find_spec(library) is None:
         raise ConfigError(
@@ -98,34 +106,47 @@ def place_pipeline(pipeline: Any, loading: Loading, device: torch.device) -> Non
         network.compile_repeated_blocks()
 
 
-def add_loras(pipeline: Any, loras: list[LoraChoice]) -> None:
+def add_loras(model: Any, loras: list[LoraChoice]) -> None:
     """Load LoRAs side by side, each at its weight; those of other trainers are converted.
 
     Args:
-        pipeline: of diffusers.
+        model: a pipeline of diffusers, or a network of ours.
         loras: in the order that their names count.
 
     Raises:
         CheckpointError: if one cannot be found, read, or fits no layer of the model.
     """
     names = [f"lora{number}" for number in range(len(loras))]
+    network = getattr(model, "transformer", model)
+    kind = type(model).__name__
     for name, lora in zip(names, loras, strict=True):
         place, options = lora_place(lora.place)
         try:
-            pipeline.load_lora_weights(place, adapter_name=name, **options)
+            if network is model:
+                _add_lora(network, place, name, options)
+            else:
+                model.load_lora_weights(place, adapter_name=name, **options)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             text = " ".join(str(error).split())
             raise CheckpointError(
-                f"The LoRA {lora.place} cannot be loaded into {type(pipeline).__name__}: "
-                f"{text[:200]}. Use one that was trained for this model."
+                f"The LoRA {lora.place} cannot be loaded into {kind}: {text[:200]}. Use one that "
+                "was trained for this model."
             ) from error
-        if name not in (getattr(pipeline.transformer, "peft_config", None) or {}):
+        if name not in (getattr(network, "peft_config", None) or {}):
             raise CheckpointError(
-                f"The LoRA {lora.place} changes no layer of the transformer of "
-                f"{type(pipeline).__name__}. Use one that was trained for this model."
+                f"The LoRA {lora.place} changes no layer of the transformer of {kind}. Use one "
+                "that was trained for this model."
             )
     if loras:
-        pipeline.set_adapters(names, [lora.weight for lora in loras])
+        model.set_adapters(names, [lora.weight for lora in loras])
+
+
+def _add_lora(network: Any, place: str, name: str, options: dict[str, str]) -> None:
+    """Load a LoRA of our own into a network of our own, every tensor of it."""
+    from filmgrid.models.adapters import LORA_FILE, PREFIX  # slow to import
+
+    told = {"weight_name": LORA_FILE, **options}
+    network.load_lora_adapter(place, prefix=PREFIX, adapter_name=name, **told)
 
 
 def lora_place(place: str) -> tuple[str, dict[str, str]]:

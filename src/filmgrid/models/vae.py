@@ -1,5 +1,7 @@
 """Autoencoders of diffusers as codecs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -24,6 +26,12 @@ class VaeCodec:
         self.patch = 2 if hasattr(vae, "bn") else 1
         self.stride = 2 ** (len(vae.config.block_out_channels) - 1) * self.patch
         self.channels = vae.config.latent_channels * self.patch**2
+        self._home: torch.device | None = None
+
+    def rest(self) -> None:
+        """Wait in the machine's memory from now on, and come to the GPU for each use alone."""
+        self._home = next(self.vae.parameters()).device
+        self.vae.to("cpu")
 
     def encode(self, frames: Float[Tensor, "b n c h w"]) -> Float[Tensor, "b n d y x"]:
         """The middle of each frame's distribution of latents."""
@@ -70,5 +78,18 @@ class VaeCodec:
         flat = frames.flatten(0, 1)
         pixels = flat.shape[-2] * flat.shape[-1] * pixels_each
         chunks = flat.split(max(1, MOST_PIXELS // pixels))
-        coded = [code(chunk.to(self.vae.dtype)).to(frames.dtype) for chunk in chunks]
+        with self._at_work():
+            coded = [code(chunk.to(self.vae.dtype)).to(frames.dtype) for chunk in chunks]
         return torch.cat(coded).unflatten(0, frames.shape[:2])
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """On the device where it is used, if it rests elsewhere."""
+        if self._home is None:
+            yield
+            return
+        self.vae.to(self._home)
+        try:
+            yield
+        finally:
+            self.vae.to("cpu")

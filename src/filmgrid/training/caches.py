@@ -24,6 +24,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from filmgrid.data.augment_config import AugmentConfig
+from filmgrid.data.degrade_config import DegradeConfig
 from filmgrid.data.examples import ExampleSource
 from filmgrid.data.files import atomic_path
 from filmgrid.data.folder_examples import FolderExamples
@@ -32,6 +33,7 @@ from filmgrid.errors import CheckpointError
 from filmgrid.models.codec import Codec, pixels_of
 from filmgrid.models.places import find_model
 from filmgrid.models.pretrained import PretrainedBackbone
+from filmgrid.models.vae import VaeCodec
 from filmgrid.training.batches import possible_prompts
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.state import TrainState
@@ -170,6 +172,8 @@ class CachedLatents:
 def fill_caches(state: TrainState, sources: Sequence[ExampleSource]) -> None:
     """Encode all prompts and frames of a run on a pretrained pipeline, and let go of its encoders.
 
+    The autoencoder then waits in the machine's memory for the next samples.
+
     Nothing is cached of a grid transformer, nor of a model that codes whole grids, nor of data
     that never ends. Frames that augmentation
     changes are coded when they come.
@@ -194,10 +198,18 @@ def fill_caches(state: TrainState, sources: Sequence[ExampleSource]) -> None:
     for name in ("text_encoder", "text_encoder_2"):
         if getattr(backbone.pipeline, name, None) is not None:
             setattr(backbone.pipeline, name, None)
+    if _all_are_cached(config) and isinstance(state.codec, VaeCodec):
+        state.codec.rest()
     state.plain = replace(backbone, texts=texts)
     state.backbone = state.plain.with_module(state.backbone.module)
     if state.accelerator.device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def _all_are_cached(config: TrainConfig) -> bool:
+    """Whether no frame is coded in a step, because nothing changes any."""
+    plain = all(data.augment == AugmentConfig() for data in config.data)
+    return plain and config.degrade == DegradeConfig()
 
 
 def _texts(

@@ -65,6 +65,11 @@ def write_card(config: TrainConfig, facts: BackboneFacts, folder: Path) -> None:
         what = f"{facts.name}, trained on with all its weights. {facts.licence_sentence}"
     else:
         what = "A grid transformer of filmgrid, trained from scratch or from another one."
+        if config.lora is not None:
+            what += (
+                f" Its low-rank changes, of rank {config.lora.rank}, are merged into it, and lie "
+                f"beside it as a LoRA: `--model {config.start_from} --lora {place}`."
+            )
     text = CARD.format(
         head=_head(config, facts).to_yaml(),
         name=config.name,

@@ -297,12 +297,15 @@ class TrainConfig(Settings):
     run; by default random weights. It must have the architecture of ``model``, or less of depth
     and detail: what it lacks begins as no change."""
     lora: LoraSettings | None = None
-    """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints of
-    a pretrained pipeline hold the LoRA, as diffusers reads it; those of a grid transformer hold
-    the model with its changes merged."""
+    """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
+    hold the LoRA, as diffusers reads it; those of a grid transformer also hold the model with its
+    changes merged."""
     quantize: Literal["none", "nf4", "int8", "fp8"] = "none"
     """Weights of a pretrained transformer in fewer bits, below the LoRA: nf4 by bitsandbytes, int8
     and fp8 by torchao."""
+    shard: bool = False
+    """Let the processes of a run share the weights out, block by block (FSDP2), instead of each
+    holding all of them."""
     gradient_checkpointing: bool = False
     """Compute the blocks of a pretrained transformer again in the backward pass instead of
     remembering what they held: a third slower, in a fraction of the memory."""
@@ -422,6 +425,15 @@ class TrainConfig(Settings):
             raise ValueError(
                 "lora changes the weights of a model, and none is named. Set start_from, for "
                 "example to mini, or leave lora out to train all weights."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_shared_out_is_whole(self) -> Self:
+        if self.shard and self.quantize != "none":
+            raise ValueError(
+                f"shard shares out weights in 16 or 32 bits, and quantize is {self.quantize}. "
+                "Leave one of them out."
             )
         return self
 

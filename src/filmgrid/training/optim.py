@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from filmgrid.errors import ConfigError
 from filmgrid.training.config import OptimConfig
+from filmgrid.training.sharding import like, put_together
 
 LAYERS = ("qkv", "proj", "up", "down")
 """Layers of the blocks whose matrices Muon trains, or LoRA changes; modulation and all layers
@@ -74,10 +75,10 @@ class Muon(torch.optim.Optimizer):
             updates.append(parameter.grad.lerp(buffer, momentum))
         rows, cols = parameters[0].shape
         step = -group["lr"] * max(1, rows / cols) ** 0.5
-        moves = orthogonalise(torch.stack(updates).to(self.dtype))
+        moves = orthogonalise(torch.stack([put_together(each) for each in updates]).to(self.dtype))
         for parameter, update in zip(parameters, moves, strict=True):
             parameter.mul_(1 - group["lr"] * group["weight_decay"])
-            parameter.add_(update, alpha=step)
+            parameter.add_(like(update.to(parameter.dtype), parameter), alpha=step)
 
 
 def orthogonalise(matrices: Tensor, iterations: int = 5) -> Tensor:

@@ -89,8 +89,11 @@ def train(config: TrainConfig, on_step: Callable[[StepReport], None] | None = No
             if on_step is not None:
                 on_step(report)
             finished = report.step == config.steps
-            if config.validate_every and main and _due(report.step, config.validate_every, config):
-                book.validation(report.step, validate(state, looked_at))
+            due = config.validate_every and _due(report.step, config.validate_every, config)
+            if due and (main or config.shard):  # a network that is shared out runs in all at once
+                seen = validate(state, looked_at)
+                if main:
+                    book.validation(report.step, seen)
             if finished or report.step % config.save_every == 0:
                 book.saved(save_checkpoint(state))
     newest = newest_checkpoint(config.out)

@@ -22,7 +22,7 @@ from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import find_model, load_facts, newest_checkpoint
 from filmgrid.models.upscaler import FACTOR
 from filmgrid.process.gaussian import ddpm
-from filmgrid.training.config import TrainConfig
+from filmgrid.training.config import LoraSettings, TrainConfig
 from filmgrid.training.optim import LAYERS
 
 CHANNELS = 2 * PixelCodec.channels
@@ -76,9 +76,14 @@ def start_network(
                     "lora.start_from is for pretrained pipelines. The LoRA of a grid transformer "
                     "is merged into its checkpoints: name the run in start_from."
                 )
-            lora, layers = config.lora, rf"blocks\..*({'|'.join(LAYERS)})"
-            add_lora(module, lora.rank, lora.alpha, layers=layers, dora=lora.dora)
+            add_lora_to_grid(module, config.lora)
     return Start(mini_backbone(module, facts_of(config, has_text=has_text)), PixelCodec())
+
+
+def add_lora_to_grid(network: GridTransformer, lora: LoraSettings) -> None:
+    """Freeze a grid transformer and add low-rank changes to the matrices of its blocks."""
+    layers = rf"blocks\..*({'|'.join(LAYERS)})"
+    add_lora(network, lora.rank, lora.alpha, layers=layers, dora=lora.dora)
 
 
 def facts_of(config: TrainConfig, *, has_text: bool) -> BackboneFacts:
@@ -209,6 +214,11 @@ def _check_objective(config: TrainConfig, facts: BackboneFacts) -> None:
 
 def _check_of_noise(config: TrainConfig, facts: BackboneFacts) -> None:
     """Refuse what DiT and GriDiT cannot be trained with: all their weights are, at one size."""
+    if config.shard:
+        raise ConfigError(
+            f"shard is for LoRAs and grid transformers of ours, and all weights of {facts.name} "
+            "train. Leave it out."
+        )
     if config.lora is not None or config.quantize != "none":
         name = "quantize" if config.lora is None else "lora"
         raise ConfigError(

@@ -10,7 +10,6 @@ Random numbers need no state: batches and noise are made from the seed and a ste
 Nothing here is unpickled: safetensors, and ``weights_only`` for the optimisers.
 """
 
-import copy
 import logging
 import os
 import shutil
@@ -36,17 +35,19 @@ from filmgrid.models.adapters import save_lora
 from filmgrid.models.backbone import Backbone
 from filmgrid.models.checkpoints import save_module
 from filmgrid.models.codec import Codec, WholeGrid, pixels_of
+from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.pretrained import PretrainedBackbone
 from filmgrid.training.card import write_card
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.optim import make_optimizers
-from filmgrid.training.starting import start_network
+from filmgrid.training.sharding import check_launcher, like, shard, share_again, shared_state, whole
+from filmgrid.training.starting import add_lora_to_grid, start_network
 from filmgrid.types import FrameArray
 
 log = logging.getLogger(__name__)
-WEIGHTS = "weights.safetensors"
+WEIGHTS, AVERAGES = "weights.safetensors", "average.safetensors"
 _DAMAGE = (KeyError, EOFError, UnpicklingError)
 
 
@@ -118,24 +119,29 @@ def start_state(config: TrainConfig, *, has_text: bool = True) -> TrainState:
         config: of the run.
         has_text: whether its data has captions.
     """
+    check_launcher()
     device = choose_device(config.device)
     accelerator = Accelerator(cpu=device.type == "cpu")
     dtype = choose_dtype(config.precision, accelerator.device)
     start = start_network(config, dtype, accelerator.device, has_text=has_text)
     module: Any = start.backbone.module
     pretrained = start.backbone.facts.is_pretrained
+    if config.shard:
+        shard(module, accelerator.device, accelerator.num_processes)
     optimizers = make_optimizers(module, config.optim, dtype, is_pretrained=pretrained)
-    prepared, *prepared_optimizers = accelerator.prepare(module, *optimizers)
-    running: nn.Module = prepared
+    prepared_optimizers: list[Any] = [accelerator.prepare(each) for each in optimizers]
+    running: nn.Module = module if config.shard else accelerator.prepare(module)
     can = config.compile and can_compile(accelerator.device)
+    can = can and not (config.shard and accelerator.device.type == "cpu")
     if can and module._repeated_blocks and (pretrained or accelerator.device.type == "cuda"):
         module.compile_repeated_blocks(dynamic=True)  # once for all layouts
     elif can:
         # One graph per layout and width of prompts: a graph for all sizes is slower, and fails
         # to compile on CPUs if a larger layout comes first (torch 2.13).
         torch._dynamo.config.recompile_limit = 8 * len(config.layouts)
-        running = torch.compile(prepared, dynamic=False)  # pyright: ignore[reportAssignmentType]
-    ema = EMAModel(trained_weights(module).values(), decay=config.ema, foreach=True)
+        running = torch.compile(running, dynamic=False)  # pyright: ignore[reportAssignmentType]
+    at_once = not config.shard  # for weights that are shared out torch 2.13 has no such operation
+    ema = EMAModel(trained_weights(module).values(), decay=config.ema, foreach=at_once)
     ema.to(accelerator.device)
     return TrainState(
         config,
@@ -167,6 +173,7 @@ def can_compile(device: torch.device) -> bool:
 @contextmanager
 def averaged(state: TrainState) -> Iterator[Backbone]:
     """The backbone with the averaged weights in it, for samples and for saving."""
+    share_again(state.module)
     weights = list(state.weights.values())
     state.ema.store(weights)
     state.ema.copy_to(weights)
@@ -174,6 +181,7 @@ def averaged(state: TrainState) -> Iterator[Backbone]:
     try:
         yield state.plain
     finally:
+        share_again(state.module)
         state.ema.restore(weights)
         state.module.train()
 
@@ -181,16 +189,18 @@ def averaged(state: TrainState) -> Iterator[Backbone]:
 def save_checkpoint(state: TrainState) -> Path:
     """Write a checkpoint under a temporary name, rename it, and delete the oldest.
 
+    All processes take part, since each may hold a part of the weights.
+
     Raises:
         CheckpointError: if it cannot be written; earlier checkpoints stay.
     """
     folder = state.config.out / "checkpoints" / f"step-{state.progress.step:08d}"
+    kept = _kept(state)
     if state.accelerator.is_main_process:
         try:
             with atomic_folder(folder, may_replace=lambda _: True) as part:
-                with averaged(state) as backbone:
-                    _save_model(state, backbone, part / "model")
-                _save_training(state, part / "state")
+                _save_model(state, kept, part / "model")
+                _save_training(state, kept, part / "state")
         except (MediaError, SafetensorError, RuntimeError) as error:
             text = " ".join(str(error).split())[:200]
             raise CheckpointError(
@@ -198,11 +208,35 @@ def save_checkpoint(state: TrainState) -> Path:
                 f"{text} Free some space and run the same command again: earlier checkpoints "
                 "are whole."
             ) from error
-        kept = state.config.keep_checkpoints
-        for old in sorted(folder.parent.glob("step-[0-9]*"))[:-kept]:
+        num_kept = state.config.keep_checkpoints
+        for old in sorted(folder.parent.glob("step-[0-9]*"))[:-num_kept]:
             shutil.rmtree(old, ignore_errors=True)
     state.accelerator.wait_for_everyone()
     return folder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint is made of, put together from all processes.
+
+    Args:
+        weights: by name; of a pretrained pipeline, those that train.
+        averages: of those that train, by name.
+        optimizers: what each remembers.
+    """
+
+    weights: dict[str, Tensor]
+    averages: dict[str, Tensor]
+    optimizers: list[dict[str, Any]]
+
+
+def _kept(state: TrainState) -> Kept:
+    pretrained = state.plain.facts.is_pretrained
+    return Kept(
+        whole(dict(state.weights) if pretrained else state.module.state_dict()),
+        whole(dict(zip(state.weights, state.ema.shadow_params, strict=True))),
+        [whole(optimizer.state_dict()) for optimizer in state.optimizers],
+    )
 
 
 def resume(state: TrainState) -> bool:
@@ -223,13 +257,16 @@ def resume(state: TrainState) -> bool:
         if missing := state.weights.keys() - found.keys():
             raise KeyError(f"no weight {min(missing)}")
         # Those of a pipeline that do not train are where it came from.
-        state.module.load_state_dict(found, strict=not state.plain.facts.is_pretrained)
-        averages = load_file(training / "average.safetensors")
+        held = state.module.state_dict()
+        shared = {name: like(value, held.get(name, value)) for name, value in found.items()}
+        state.module.load_state_dict(shared, strict=not state.plain.facts.is_pretrained)
+        averages = load_file(training / AVERAGES)
         for index, optimizer in enumerate(state.optimizers):
             saved = torch.load(
                 training / f"optimizer-{index}.pt", weights_only=True, map_location="cpu"
             )
-            optimizer.load_state_dict(saved)
+            moved = [weight for group in optimizer.param_groups for weight in group["params"]]
+            optimizer.load_state_dict(shared_state(saved, moved))
         state.progress = Progress.model_validate_json((training / "progress.json").read_bytes())
     except (OSError, SafetensorError, RuntimeError, ValueError, *_DAMAGE) as error:
         text = " ".join(str(error).split())[:160]
@@ -247,45 +284,49 @@ def resume(state: TrainState) -> bool:
         {
             "optimization_step": state.progress.ema_step,
             "shadow_params": [
-                averages[name].to(state.accelerator.device) for name in state.weights
+                like(averages[name], weight.detach()) for name, weight in state.weights.items()
             ],
         }
     )
     return True
 
 
-def _save_model(state: TrainState, backbone: Backbone, folder: Path) -> None:
-    """Write a network whole, with its low-rank changes merged; of a pipeline's LoRA that alone."""
-    told = {**backbone.facts.training, "progress": state.progress.model_dump()}
-    facts = backbone.facts.model_copy(update={"training": told})
-    if isinstance(backbone, PretrainedBackbone):
-        if state.config.lora is None:
-            replace(backbone, facts=facts).save_pretrained(folder)
-        else:
-            save_lora(backbone.pipeline, facts, folder)
-    else:
-        save_module(merge_lora(backbone.module), facts, folder)
+def _save_model(state: TrainState, kept: Kept, folder: Path) -> None:
+    """Write a network whole, with its low-rank changes merged, and those changes as a LoRA."""
+    plain, lora = state.plain, state.config.lora
+    told = {**plain.facts.training, "progress": state.progress.model_dump()}
+    facts = plain.facts.model_copy(update={"training": told})
+    if not isinstance(plain, PretrainedBackbone):
+        save_module(_merged(state, kept), facts, folder)
+    elif lora is None:
+        with averaged(state):
+            replace(plain, facts=facts).save_pretrained(folder)
+    if lora is not None:
+        save_lora(state.module, kept.averages, facts, folder)
     write_card(state.config, facts, folder)
 
 
-def _save_training(state: TrainState, folder: Path) -> None:
+def _save_training(state: TrainState, kept: Kept, folder: Path) -> None:
     """Write what going on needs: of a pretrained pipeline, nothing that does not train."""
     folder.mkdir()
-    pretrained = state.plain.facts.is_pretrained
-    kept = state.weights if pretrained else state.module.state_dict()
-    save_file({name: weight.detach() for name, weight in kept.items()}, folder / WEIGHTS)
-    averages = dict(zip(state.weights, state.ema.shadow_params, strict=True))
-    save_file(averages, folder / "average.safetensors")
-    for index, optimizer in enumerate(state.optimizers):
-        torch.save(optimizer.state_dict(), folder / f"optimizer-{index}.pt")
+    save_file(kept.weights, folder / WEIGHTS)
+    save_file(kept.averages, folder / AVERAGES)
+    for index, optimizer in enumerate(kept.optimizers):
+        torch.save(optimizer, folder / f"optimizer-{index}.pt")
     (folder / "progress.json").write_text(state.progress.model_dump_json(), encoding="utf-8")
 
 
-def merge_lora(module: Any) -> Any:
-    """A network like this one, with low-rank changes merged into its weights."""
-    if getattr(module, "peft_config", None) is None:
-        return module
-    merged = copy.deepcopy(module)
-    merged.fuse_lora()
-    merged.unload_lora()
-    return merged
+def _merged(state: TrainState, kept: Kept) -> GridTransformer:
+    """A grid transformer of the averaged weights, with its low-rank changes merged into them."""
+    with torch.device("meta"):  # its weights are there already
+        network: Any = GridTransformer.from_config(state.module.config)
+        if state.config.lora is not None:
+            add_lora_to_grid(network, state.config.lora)
+    weights = {**kept.weights, **kept.averages}
+    if state.config.lora is not None:  # merging changes them in place, and training goes on
+        weights = {name: weight.clone() for name, weight in weights.items()}
+    network.load_state_dict(weights, assign=True)
+    if state.config.lora is not None:
+        network.fuse_lora()
+        network.unload_lora()
+    return network

@@ -18,6 +18,7 @@ from filmgrid.training.losses import (
     temporal_loss,
 )
 from filmgrid.training.optim import learning_rate_factor
+from filmgrid.training.sharding import average_numbers, put_together
 from filmgrid.training.state import TrainState
 
 NOISE_STREAM = 0x9E3779B97F4A7C15
@@ -68,6 +69,8 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
             accelerator.backward((base + weight * temporal) / len(batches))
         base_sum = base_sum + base.detach()
         temporal_sum = temporal_sum + temporal.detach()
+    if config.shard:
+        average_numbers(state.weights.values())
     norm = accelerator.clip_grad_norm_(state.weights.values(), config.optim.clip_norm)
     for optimizer in state.optimizers:
         optimizer.step()
@@ -78,7 +81,7 @@ def train_step(state: TrainState, batches: Sequence[Batch]) -> StepReport:
         state.progress.step,
         float(base_sum) / len(batches),  # read last: reading waits for the device
         float(temporal_sum) / len(batches),
-        float(norm) if norm is not None else float("nan"),
+        float(put_together(norm)) if norm is not None else float("nan"),
         factor,
         sum(len(batch.frames) for batch in batches) * accelerator.num_processes,
     )

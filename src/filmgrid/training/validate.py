@@ -60,7 +60,7 @@ def sample_path(out: Path, step: int) -> Path:
     return out / "samples" / f"step-{step:08d}.png"
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference_mode, whose tensors cannot be shared out
 def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, float]:
     config, layout = state.config, state.config.default_layout
     if config.super_resolution is not None:
@@ -80,8 +80,7 @@ def _validate(state: TrainState, sources: list[ExampleSource]) -> dict[str, floa
         np.concatenate([pack_image(frames, layout) for frames in sequences], axis=1)
         for sequences in rows.values()
     ]
-    picture = with_titles(grids, list(rows))
-    save_image(picture, sample_path(config.out, state.progress.step), Provenance(kind="image"))
+    _save(state, with_titles(grids, list(rows)))
     made = [measure_health(frames, layout) for frames in rows["from the prompt"]]
     truth = [measure_health(frames, layout) for frames in real]
     return {**_summary("samples", made), **_summary("data", truth)}
@@ -107,13 +106,19 @@ def _validate_enlarged(
         np.concatenate([pack_image(frames, layout) for frames in sequences], axis=1)
         for sequences in rows.values()
     ]
-    picture = with_titles(grids, list(rows))
-    save_image(picture, sample_path(config.out, state.progress.step), Provenance(kind="image"))
+    _save(state, with_titles(grids, list(rows)))
     told = {
         name: float(np.mean([psnr(a, b) for a, b in zip(real, rows[row], strict=True)]))
         for name, row in (("samples/psnr", "super-resolution"), ("samples/bicubic_psnr", "bicubic"))
     }
     return {**told, "samples/gain": told["samples/psnr"] - told["samples/bicubic_psnr"]}
+
+
+def _save(state: TrainState, picture: FrameArray) -> None:
+    """Write the picture, which processes that share the weights out have all drawn."""
+    if state.accelerator.is_main_process:
+        place = sample_path(state.config.out, state.progress.step)
+        save_image(picture, place, Provenance(kind="image"))
 
 
 def _examples(
@@ -131,7 +136,6 @@ def _examples(
     return chosen
 
 
-@torch.inference_mode()
 def _sample(
     state: TrainState, captions: list[str], layout: Layout, reference: Reference | None
 ) -> FrameArray:
