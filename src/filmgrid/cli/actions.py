@@ -119,9 +119,10 @@ def _probe(config: Probe) -> None:
 
 def _train(words: list[str]) -> None:
     """Train by a preset or a file, changed as the other words say."""
-    from filmgrid.training.config import CurriculumConfig, UpscalerConfig
+    from filmgrid.training.curriculum_config import CurriculumConfig
     from filmgrid.training.files import find_config
     from filmgrid.training.presets import PRESETS
+    from filmgrid.training.upscaler_config import UpscalerConfig
 
     if not words or words[0].startswith("-"):
         usage = TRAIN_USAGE.format(presets=", ".join(PRESETS))
