@@ -19,15 +19,10 @@ import torch
 
 from filmgrid.models.families import load_mini
 from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import (
-    LayoutShare,
-    LoraSettings,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    TrainConfig,
-    WorldData,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import WorldData
+from filmgrid.training.learning_config import LayoutShare, LossConfig, OptimConfig
+from filmgrid.training.model_config import LoraSettings, ModelConfig
 from filmgrid.training.state import TrainState, start_state
 from filmgrid.training.step import losses_of, train_step
 

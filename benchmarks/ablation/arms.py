@@ -11,15 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from filmgrid.data.augment_config import AugmentConfig
 from filmgrid.models.mini import GridTransformer
-from filmgrid.training.config import (
-    LayoutShare,
-    LoraSettings,
-    LossConfig,
-    ModelConfig,
-    NoiseConfig,
-    TrainConfig,
-    WorldData,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import WorldData
+from filmgrid.training.learning_config import LayoutShare, LossConfig, NoiseConfig
+from filmgrid.training.model_config import LoraSettings, ModelConfig
 
 SEEDS = (0, 1, 2)
 STEPS, STILL_STEPS, SECOND_STEPS = 900, 900, 360

@@ -7,7 +7,8 @@ from filmgrid.models.codec import HalfCodec, doubled, halved
 from filmgrid.models.families import load_upscaler
 from filmgrid.models.places import find_upscaler
 from filmgrid.models.upscaler import Upscaler
-from filmgrid.training.config import FolderData, UpscalerConfig, WorldData
+from filmgrid.training.data_config import FolderData, WorldData
+from filmgrid.training.upscaler_config import UpscalerConfig
 from filmgrid.training.upscaling import Tiles, harmed, train_upscaler
 
 CPU = torch.device("cpu")

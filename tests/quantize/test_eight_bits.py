@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from filmgrid.generator import Generator
 from filmgrid.loading import Loading
 from filmgrid.models.adapters import LORA_FILE
-from filmgrid.training.config import OptimConfig
+from filmgrid.training.learning_config import OptimConfig
 from filmgrid.training.run import train
 from filmgrid.training.state import resume, start_state
 from tests.training.test_pretrained import config_of

@@ -6,7 +6,7 @@ from filmgrid.data.augment_config import AugmentConfig
 from filmgrid.errors import CheckpointError
 from filmgrid.training.batches import Batches, open_sources, possible_prompts
 from filmgrid.training.caches import Shards, fill_caches
-from filmgrid.training.config import FolderData, WorldData
+from filmgrid.training.data_config import FolderData, WorldData
 from filmgrid.training.run import train
 from filmgrid.training.state import start_state
 from filmgrid.training.step import losses_of, train_step

@@ -8,7 +8,8 @@ import yaml
 
 from filmgrid.models.facts import BackboneFacts
 from filmgrid.training.card import push, write_card
-from filmgrid.training.config import LoraSettings, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.model_config import LoraSettings
 
 
 def facts_of(**changes):

@@ -9,8 +9,9 @@ from filmgrid.models.adapters import LORA_FILE, block_layers
 from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import newest_checkpoint
 from filmgrid.models.sketch import sketch_model
-from filmgrid.training.config import CurriculumConfig, TrainConfig
+from filmgrid.training.config import TrainConfig
 from filmgrid.training.curriculum import train_stages
+from filmgrid.training.curriculum_config import CurriculumConfig
 from filmgrid.training.files import load_config
 from filmgrid.training.presets import PRESETS
 from filmgrid.training.starting import start_network

@@ -17,17 +17,12 @@ from filmgrid.process.flow import add_noise
 from filmgrid.process.gaussian import ddpm
 from filmgrid.request import GenerateRequest
 from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import (
-    FolderData,
-    LayoutShare,
-    LossConfig,
-    ModelConfig,
-    NoiseConfig,
-    OptimConfig,
-    TrainConfig,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import FolderData
 from filmgrid.training.iddpm import bound, hybrid_loss
+from filmgrid.training.learning_config import LayoutShare, LossConfig, NoiseConfig, OptimConfig
 from filmgrid.training.losses import base_loss, residual_of
+from filmgrid.training.model_config import ModelConfig
 from filmgrid.training.presets import PRESETS
 from filmgrid.training.run import train
 from filmgrid.training.state import resume, start_state

@@ -2,7 +2,9 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from filmgrid.errors import ConfigError
-from filmgrid.training.config import LayoutShare, ModelConfig, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.learning_config import LayoutShare
+from filmgrid.training.model_config import ModelConfig
 from filmgrid.training.run import train
 
 

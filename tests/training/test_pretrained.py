@@ -18,15 +18,10 @@ from filmgrid.loading import Loading
 from filmgrid.models.adapters import LORA_FACTS, LORA_FILE
 from filmgrid.models.places import layouts_of_lora
 from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import (
-    FolderData,
-    LayoutShare,
-    LoraSettings,
-    ModelConfig,
-    NoiseConfig,
-    OptimConfig,
-    TrainConfig,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import FolderData
+from filmgrid.training.learning_config import LayoutShare, NoiseConfig, OptimConfig
+from filmgrid.training.model_config import LoraSettings, ModelConfig
 from filmgrid.training.run import train
 from filmgrid.training.state import resume, start_state
 from filmgrid.training.step import train_step

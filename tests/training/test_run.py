@@ -19,16 +19,11 @@ from filmgrid.models.places import find_model, newest_checkpoint
 from filmgrid.process.flow import velocity_from_clean
 from filmgrid.training import validate as validation
 from filmgrid.training.batches import Batches, open_sources, sigma_at
-from filmgrid.training.config import (
-    LayoutShare,
-    LoraSettings,
-    ModelConfig,
-    NoiseConfig,
-    OptimConfig,
-    TrainConfig,
-    WorldData,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import WorldData
 from filmgrid.training.files import load_config
+from filmgrid.training.learning_config import LayoutShare, NoiseConfig, OptimConfig
+from filmgrid.training.model_config import LoraSettings, ModelConfig
 from filmgrid.training.run import train
 from filmgrid.training.starting import facts_of
 from filmgrid.training.state import averaged, resume, start_state

@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 
 from filmgrid.errors import ConfigError
 from filmgrid.models.adapters import LORA_FILE
-from filmgrid.training.config import LayoutShare, ModelConfig, OptimConfig, WorldData
+from filmgrid.training.data_config import WorldData
+from filmgrid.training.learning_config import LayoutShare, OptimConfig
+from filmgrid.training.model_config import ModelConfig
 from filmgrid.training.run import train
 from filmgrid.training.sharding import like, shared_state, whole
 from filmgrid.training.state import resume, start_state

@@ -13,7 +13,9 @@ from filmgrid.models.mini import GridTransformer
 from filmgrid.planning import make_plan
 from filmgrid.request import GenerateRequest
 from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import LayoutShare, ModelConfig, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.learning_config import LayoutShare
+from filmgrid.training.model_config import ModelConfig
 from filmgrid.training.run import train
 from filmgrid.training.starting import start_network
 from filmgrid.training.state import start_state

@@ -12,7 +12,10 @@ from safetensors.torch import save_file
 
 from filmgrid.training import state as states
 from filmgrid.training.batches import Batches, open_sources
-from filmgrid.training.config import FolderData, LayoutShare, LoraSettings, OptimConfig, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import FolderData
+from filmgrid.training.learning_config import LayoutShare, OptimConfig
+from filmgrid.training.model_config import LoraSettings
 from filmgrid.training.step import train_step
 
 

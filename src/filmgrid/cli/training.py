@@ -20,9 +20,10 @@ filmgrid train NAME --help  lists all settings with the values that NAME gives t
 
 def train_by(words: list[str]) -> None:
     """Train by a preset or a file, changed as the other words say."""
-    from filmgrid.training.config import CurriculumConfig, UpscalerConfig
+    from filmgrid.training.curriculum_config import CurriculumConfig
     from filmgrid.training.files import find_config
     from filmgrid.training.presets import PRESETS
+    from filmgrid.training.upscaler_config import UpscalerConfig
 
     if not words or words[0].startswith("-"):
         usage = TRAIN_USAGE.format(presets=", ".join(PRESETS))

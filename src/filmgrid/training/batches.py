@@ -27,14 +27,10 @@ from filmgrid.models.facts import BackboneFacts
 from filmgrid.process.gaussian import ddpm
 from filmgrid.process.resampling import coarse_part
 from filmgrid.process.resolution import layout_shift
-from filmgrid.training.config import (
-    Data,
-    LayoutShare,
-    NoiseConfig,
-    TrainConfig,
-    WorldData,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.data_config import Data, WorldData
 from filmgrid.training.keeping import draw_keep
+from filmgrid.training.learning_config import LayoutShare, NoiseConfig
 from filmgrid.types import FrameArray
 
 BATCH_STREAM, SAMPLE_STREAM, DEGRADE_STREAM = 1, 2, 3

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from filmgrid.errors import ConfigError
 from filmgrid.models.places import FACTS, newest_checkpoint
-from filmgrid.training.config import CurriculumConfig, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.curriculum_config import CurriculumConfig
 from filmgrid.training.run import train
 from filmgrid.training.step import StepReport
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import yaml
 
 from filmgrid.errors import ConfigError
-from filmgrid.training.config import AnyConfig, CurriculumConfig, TrainConfig, UpscalerConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.curriculum_config import AnyConfig, CurriculumConfig
 from filmgrid.training.presets import PRESETS
+from filmgrid.training.upscaler_config import UpscalerConfig
 
 
 def load_config(path: Path) -> AnyConfig:

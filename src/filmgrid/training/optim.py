@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from filmgrid.errors import ConfigError
-from filmgrid.training.config import OptimConfig
+from filmgrid.training.learning_config import OptimConfig
 from filmgrid.training.sharding import like, put_together
 
 LAYERS = ("qkv", "proj", "up", "down")

@@ -6,19 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from filmgrid.grid.prompts import Wording
-from filmgrid.training.config import (
-    AnyConfig,
-    CurriculumConfig,
-    FolderData,
-    LayoutShare,
-    LossConfig,
-    ModelConfig,
-    NoiseConfig,
-    OptimConfig,
-    TrainConfig,
-    UpscalerConfig,
-    WorldData,
-)
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.curriculum_config import AnyConfig, CurriculumConfig
+from filmgrid.training.data_config import FolderData, WorldData
+from filmgrid.training.learning_config import LayoutShare, LossConfig, NoiseConfig, OptimConfig
+from filmgrid.training.model_config import ModelConfig
+from filmgrid.training.upscaler_config import UpscalerConfig
 
 GRID_PROMPTS = (
     "a big red circle moving right slowly on a navy background",

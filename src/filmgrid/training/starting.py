@@ -22,7 +22,8 @@ from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import find_model, load_facts, newest_checkpoint
 from filmgrid.models.upscaler import FACTOR
 from filmgrid.process.gaussian import ddpm
-from filmgrid.training.config import LoraSettings, TrainConfig
+from filmgrid.training.config import TrainConfig
+from filmgrid.training.model_config import LoraSettings
 from filmgrid.training.optim import LAYERS
 
 CHANNELS = 2 * PixelCodec.channels

@@ -24,9 +24,9 @@ from filmgrid.models.codec import halved, pixels_of
 from filmgrid.models.precision import choose_device, choose_dtype
 from filmgrid.models.upscaler import Upscaler
 from filmgrid.training.batches import choose, open_source
-from filmgrid.training.config import UpscalerConfig
 from filmgrid.training.files import check_same
 from filmgrid.training.optim import learning_rate_factor
+from filmgrid.training.upscaler_config import UpscalerConfig
 
 log = logging.getLogger(__name__)
 SETTINGS, STATE = "upscaler.json", "state.pt"
