@@ -41,8 +41,8 @@ def mini_stills() -> TrainConfig:
 def mini() -> TrainConfig:
     """Grids of all layouts, three hours on two cores with bf16.
 
-    It goes on from the run of ``mini-stills``, ``mini-turns``, ``mini-motions`` and then
-    ``mini-carries`` go on from it, and its cells are doubled by ``upscaler``.
+    It goes on from the run of ``mini-stills``, ``mini-turns`` and then ``mini-motions`` go on from
+    it, and its cells are doubled by ``upscaler``.
     """
     return TrainConfig(
         out=Path("runs/mini"),
@@ -174,15 +174,17 @@ def mini_motions() -> CurriculumConfig:
 
 
 def mini_carries() -> TrainConfig:
-    """What taught mini to carry over what it was shown: motion compensation, and nothing else.
+    """Motion compensation grown onto mini and trained alone: half an hour on two cores with bf16.
 
-    All other weights stay, so that what is made from words alone is what it was. A quarter of an
-    hour on two cores with bf16.
+    All other weights stay, so that what is made from words alone is what it was. The shipped mini
+    is not of this recipe. On 24 scenes that no training saw, 1,000 steps without and 900 with the
+    photometric loss took interpolation from 1.0 to 1.6 dB over blending, and left images that are
+    brought to life and longer grids as they were, within what 24 scenes tell apart.
     """
     return TrainConfig(
         out=Path("runs/mini-carries"),
         name="mini",
-        start_from="runs/mini-motions/stage-2",
+        start_from="mini",
         model=ModelConfig(motion=2),
         train_only="motion",
         data=(WorldData(turntables=0.3, turntable_frames=(4, 8, 24)),),
@@ -195,8 +197,8 @@ def mini_carries() -> TrainConfig:
         cell=32,
         upscaler="upscaler",
         batch=24,
-        steps=1000,
-        loss=LossConfig(temporal="none"),
+        steps=1900,
+        loss=LossConfig(temporal="none", photometric=2.0),
         noise=NoiseConfig(mean=1.0, std=2.0),
         shift=6.0,
         keep_probability=1.0,
