@@ -9,6 +9,8 @@ from safetensors.torch import load_file, save_file
 from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.cli import main
 from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.models.adapters import add_lora, save_lora
+from filmgrid.models.families import load_mini
 from filmgrid.models.places import LORA_LAYOUTS
 from filmgrid.request.models import VerifyRequest
 from filmgrid.verifying import verify_lora
@@ -107,5 +109,23 @@ def test_what_cannot_be_verified_is_refused(flux, tmp_path):
         verify_lora(asked(flux))
     with pytest.raises(CheckpointError, match="There is no LoRA"):
         verify_lora(asked(flux, tmp_path / "none.safetensors"))
-    with pytest.raises(ConfigError, match="for pretrained pipelines"):
+    with pytest.raises(CheckpointError, match="There is no LoRA"):
         verify_lora(asked("mini", tmp_path / "none.safetensors"))
+    (tmp_path / "bad.safetensors").write_bytes(b"no weights" * 20)
+    with pytest.raises(CheckpointError, match="cannot be loaded"):
+        verify_lora(asked("mini", tmp_path / "bad.safetensors"))
+
+
+def test_a_lora_of_mini_is_verified_too(tmp_path):
+    module = load_mini("mini").module
+    add_lora(module, 2, 2.0, layers=r"blocks\..*qkv")
+    for key, value in module.named_parameters():
+        if "lora_B" in key:
+            torch.nn.init.normal_(value, std=0.5)
+    weights = {key: value for key, value in module.named_parameters() if "lora_" in key}
+    save_lora(module, weights, load_mini("mini").facts, tmp_path)
+    told = verify_lora(asked("mini", tmp_path).model_copy(update={"cell": None, "layout": "2x2"}))
+    (fit,) = told.loras
+    assert (fit.ranks, fit.unmatched) == ((2,), ())
+    assert fit.tensors == 2 * fit.layers and 0 < fit.layers < fit.of_layers
+    assert told.grid.moved > 0.01

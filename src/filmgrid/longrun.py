@@ -138,6 +138,7 @@ def generate_long(
     if target == "video" and plan.task == Task.EDIT and request.video is not None and whole:
         carry_sound(request.video, path)
     done = folder.with_name(f".{folder.name}.done")
+    shutil.rmtree(done, ignore_errors=True)  # of a run that was killed just here
     folder.rename(done)  # so that a stop from here on leaves nothing to go on with
     shutil.rmtree(done)
     return files

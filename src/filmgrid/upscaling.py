@@ -53,7 +53,7 @@ def upscale_clip(
         count, height, width = frames.shape[:3]
     fps = request.fps or info.fps or 8.0
     moves = info.kind in ("video", "animation") and request.fps is None
-    found = frame_times(request.source) if moves else None
+    found = frame_times(request.source, end=True) if moves else None
     times = None if found is None else found.tolist()
     target = check_output(
         request.out,

@@ -16,9 +16,10 @@ from filmgrid.grid.spec import Layout
 from filmgrid.inputs import Described
 from filmgrid.loading import parse_lora
 from filmgrid.metrics.frames import psnr
-from filmgrid.models.adapters import block_layers
+from filmgrid.models.adapters import LORA_FILE, block_layers
 from filmgrid.models.places import find_model, layouts_of_lora, load_facts
 from filmgrid.models.placing import lora_place
+from filmgrid.models.weight_files import read_weights
 from filmgrid.planning import make_plan
 from filmgrid.request.models import VerifyRequest
 from filmgrid.result import Result
@@ -161,8 +162,11 @@ def _fit(generator: Generator, text: str, name: str) -> LoraFit:
     place = parse_lora(text).place
     backbone: Any = generator.backbone
     where, options = lora_place(place)
-    weights = type(backbone.pipeline).lora_state_dict(where, **options)
-    weights = weights[0] if isinstance(weights, tuple) else weights
+    if backbone.facts.is_pretrained:
+        weights = type(backbone.pipeline).lora_state_dict(where, **options)
+        weights = weights[0] if isinstance(weights, tuple) else weights
+    else:
+        weights = read_weights(Path(where) / options.get("weight_name", LORA_FILE))
     network = backbone.module
     adapted = {
         layer for layer, module in network.named_modules() if name in getattr(module, "lora_A", ())

@@ -14,6 +14,8 @@ from filmgrid.data.media import probe, read_clip
 from filmgrid.data.provenance import Provenance
 from filmgrid.data.times import frame_times
 from filmgrid.errors import ConfigError
+from filmgrid.request.upscale import UpscaleRequest
+from filmgrid.upscaling import upscale_clip
 
 UNEVEN = (0.0, 0.04, 0.12, 0.16, 0.36, 0.4, 0.44, 0.9, 1.0, 1.05, 1.5)
 
@@ -141,3 +143,15 @@ def test_times_stay_when_sound_is_added(tmp_path):
     assert carry_sound(shot(tmp_path / "a.mp4", sound=True), path)
     assert np.abs(frame_times(path) - UNEVEN).max() < 1e-3
     assert probe(path).num_frames == len(UNEVEN)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_whose_last_frame_is_held_is_not_even(tmp_path, suffix):
+    images = [Image.new("RGB", (16, 16), (40 * number, 0, 0)) for number in range(6)]
+    shown = [100] * 5 + [2000]
+    source = tmp_path / f"held{suffix}"
+    images[0].save(source, save_all=True, append_images=images[1:], duration=shown, loop=0)
+    assert np.allclose(frame_times(source), np.arange(6) / 10)
+    assert np.allclose(frame_times(source, end=True), [0, 0.1, 0.2, 0.3, 0.4, 0.5, 2.5])
+    upscale_clip(UpscaleRequest(source=source, by=2, out=tmp_path / f"large{suffix}"))
+    assert np.allclose(frame_times(tmp_path / f"large{suffix}", end=True)[-2:], [0.5, 2.5])

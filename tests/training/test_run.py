@@ -318,6 +318,8 @@ def test_a_run_may_grow_the_model_it_starts_from(tmp_path):
     for name, weights in load_mini(str(carries / "model")).module.state_dict().items():
         assert name.startswith("compensation.") or torch.equal(weights, was[name]), name
         assert not (name == "compensation.move.weight" and torch.equal(weights, 0 * weights))
+    with pytest.raises(ConfigError, match=r"keep_probability is 0"):
+        config_of(tmp_path / "third", model=moving, keep_probability=0)
     with pytest.raises(ConfigError, match=r"and model.detail is 0"):
         config_of(tmp_path / "third", train_only="detail")
     with pytest.raises(ConfigError, match=r"has model.depth 3, and this run has 1"):

@@ -55,7 +55,7 @@ def animation_length(path: Path, told: Provenance | None) -> tuple[int, float | 
 
 
 def animation_times(path: Path, told: Provenance | None) -> list[float]:
-    """Seconds from the beginning to each frame that :func:`iter_animation` gives.
+    """Seconds from the beginning to each frame that :func:`iter_animation` gives, and to the end.
 
     Raises:
         MediaError: if it is damaged.
@@ -63,10 +63,10 @@ def animation_times(path: Path, told: Provenance | None) -> list[float]:
     durations = _durations(path)
     counts = _counts(durations, told)
     if counts is not None and told is not None and told.durations is not None:
-        return [shown / 1000 for shown in accumulate(told.durations[:-1], initial=0)]
+        return [shown / 1000 for shown in accumulate(told.durations, initial=0)]
     if counts is not None and told is not None and told.fps is not None:
-        return [index / told.fps for index in range(sum(counts))]
-    return list(accumulate(durations[:-1], initial=0.0))
+        return [index / told.fps for index in range(sum(counts) + 1)]
+    return list(accumulate(durations, initial=0.0))
 
 
 def _counts(durations: list[float], told: Provenance | None) -> list[int] | None:

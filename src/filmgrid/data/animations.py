@@ -34,20 +34,23 @@ def durations_of(
         num_frames: of the sequence.
         fps: frames per second; of frames unevenly apart it says how long the last one is shown.
         ticks: in a second.
-        times: seconds from the first frame to each, if they are unevenly apart.
+        times: seconds from the first frame to each, if they are unevenly apart; to the end of the
+            last as well, if that is known.
     """
-    ends = np.arange(num_frames + 1) / fps if times is None else [*times, times[-1] + 1 / fps]
+    ends = np.arange(num_frames + 1) / fps if times is None else list(times)
+    if len(ends) == num_frames:
+        ends = [*ends, ends[-1] + 1 / fps]
     return np.diff(np.rint(np.asarray(ends) * ticks).astype(int)).tolist()
 
 
-def check_times(path: Path, fps: float, times: Sequence[float]) -> None:
+def check_times(path: Path, num_frames: int, fps: float, times: Sequence[float]) -> None:
     """Refuse times between which an animation cannot show a frame.
 
     Raises:
         ConfigError: with what can.
     """
     suffix = path.suffix.lower()
-    shown = durations_of(len(times), fps, _TICKS[suffix], times)
+    shown = durations_of(num_frames, fps, _TICKS[suffix], times)
     shortest = min(range(len(shown)), key=shown.__getitem__)
     if shown[shortest] < _FEWEST[suffix]:
         seconds = _FEWEST[suffix] / _TICKS[suffix]
@@ -164,7 +167,7 @@ def _timed(
     Encoders merge frames that are alike, and those unevenly apart do not come apart by a rate.
     """
     if times is not None:
-        check_times(path, fps, times)
+        check_times(path, len(frames), fps, times)
     ticks = _TICKS[path.suffix.lower()]
     shown = [each * 1000 // ticks for each in durations_of(len(frames), fps, ticks, times)]
     told = None if times is None else tuple(shown)

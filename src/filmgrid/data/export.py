@@ -87,7 +87,7 @@ def check_output(
             "or .mp4."
         )
     if times is not None and target in ("gif", "webp"):
-        check_times(path, fps, times)
+        check_times(path, num_frames, fps, times)
     if target == "sprites":
         check_picture(path)
         if layout is None and num_frames:

@@ -4,6 +4,7 @@ import importlib.util
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from filmgrid.errors import CheckpointError, ConfigError
 from filmgrid.loading import Loading, LoraChoice, parse_lora
@@ -126,7 +127,7 @@ def add_loras(model: Any, loras: list[LoraChoice]) -> None:
                 _add_lora(network, place, name, options)
             else:
                 model.load_lora_weights(place, adapter_name=name, **options)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
             text = " ".join(str(error).split())
             raise CheckpointError(
                 f"The LoRA {lora.place} cannot be loaded into {kind}: {text[:200]}. Use one that "

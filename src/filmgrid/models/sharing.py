@@ -65,9 +65,17 @@ class SharedNetwork(nn.Module):
         try:
             self.peers.tell(words)
             return self.network(**words)
-        except (OSError, RuntimeError, ValueError) as error:
-            self.peers.check(error)
-            raise
+        except BaseException as error:
+            # The others may wait within this pass for what will not come: no pass can follow it.
+            try:
+                self.peers.check(error)
+            finally:
+                self.peers.kill()
+            if not isinstance(error, Exception):
+                raise
+            raise SharingError(
+                f"A pass that processes share failed: {error}. Start again, or leave devices out."
+            ) from error
 
     def _check_tokens(self, words: Mapping[str, Any]) -> None:
         """Gloo, which connects processes on CPUs, gathers parts of one size alone."""
@@ -102,7 +110,7 @@ class Peers:
                 "This process is in a group of processes already, such as that of another model "
                 "with devices. Use one such model, or leave devices out."
             )
-        self.device = device
+        self.device, self.ended = device, False
         self._meeting = tempfile.TemporaryDirectory(prefix="filmgrid-peers-")
         told = {
             "model": str(folder),
@@ -130,8 +138,20 @@ class Peers:
                 self.close()
             raise
 
+    def kill(self) -> None:
+        """End the peers wherever they are."""
+        self.ended = True
+        for process in self.processes:
+            process.kill()
+
     def tell(self, words: Mapping[str, Any]) -> None:
-        """Send the arguments of a call."""
+        """Send the arguments of a call.
+
+        Raises:
+            SharingError: if they were ended.
+        """
+        if self.ended:
+            raise SharingError("The processes that share this model were ended. Load it again.")
         tensors = {name: each for name, each in words.items() if isinstance(each, Tensor)}
         shapes = {name: [_name(each.dtype), *each.shape] for name, each in tensors.items()}
         others = {name: each for name, each in words.items() if name not in tensors}
@@ -140,7 +160,7 @@ class Peers:
         for each in tensors.values():
             dist.broadcast(each.to(self.device).contiguous(), src=0)
 
-    def check(self, error: Exception) -> None:
+    def check(self, error: BaseException) -> None:
         """Say so if something failed because a peer is no more.
 
         Raises:

@@ -27,6 +27,8 @@ from filmgrid.sampling.loop import VelocityOf, sample
 from filmgrid.sampling.schedule import plan_sigmas
 from filmgrid.types import FrameArray
 
+GIVEN = 6
+"""Channels of what the network is given: small frames, enlarged, after their coarse part."""
 OVERLAP = 0.25
 """Share of a tile that it has in common with the next."""
 
@@ -102,6 +104,12 @@ class SuperResolution:
             raise ConfigError(
                 f"{facts.name} makes frames and enlarges none. Name a model that was trained with "
                 "super_resolution, or upscale by 2 or 4 with the shipped network."
+            )
+        known = getattr(backbone.module, "config", {}).get("given_channels", GIVEN)
+        if known != GIVEN:
+            raise ConfigError(
+                f"{facts.name} enlarges by an earlier way, from {known} channels, and here it is "
+                f"given {GIVEN}. Train it again."
             )
         self.backbone, self.device, self.dtype = backbone, device, dtype
         self.factor = facts.super_resolution

@@ -66,7 +66,7 @@ class Estimates:
         batch = self._batch(request)
         start = request.sigma, request.strength, request.respaced, plan.task
         kind = request.model, plan.layout, plan.cell, plan.num_steps, plan.shift, plan.two_passes
-        key = (*kind, plan.coding, start, batch)
+        key = (*kind, plan.coding, plan.solver, plan.jumps, start, batch)
         with self._counting:  # sketches are counted under modes of torch's that all threads see
             from filmgrid.costs import cost_of
             from filmgrid.models.sketch import sketch_model

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from itertools import takewhile
 
 from filmgrid.errors import ConfigError
 from filmgrid.serving.config import ServeConfig
@@ -66,7 +67,8 @@ def _count_gpus() -> int:
     """GPUs of the machine, found without importing torch."""
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
     if told is not None:
-        return len([each for each in told.split(",") if each.strip()])
+        names = takewhile(lambda each: each != "-1", (each.strip() for each in told.split(",")))
+        return len([each for each in names if each])  # what follows -1 is not seen
     program = shutil.which("nvidia-smi")
     if program is None:
         return 0

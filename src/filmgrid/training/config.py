@@ -171,6 +171,15 @@ class TrainConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _motion_has_frames_to_carry_over(self) -> Self:
+        if self.model.motion and self.keep_probability == 0:
+            raise ValueError(
+                "model.motion carries over what cells that stay show, and keep_probability is 0. "
+                "Set it, for example to 0.5, or model.motion to 0."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _there_is_what_alone_trains(self) -> Self:
         part = self.train_only
         if part == "all":

@@ -242,8 +242,13 @@ def _track(document: Document, sampler: dict[str, Any], target: dict[str, Any]) 
     slots = 3 if way == "CUBICSPLINE" else 1
     if (np.diff(times) < 0).any() or not len(times):
         raise ValueError("the times of an animation do not rise")
+    if way not in ("LINEAR", "STEP", "CUBICSPLINE"):
+        raise ValueError(f"an animation is interpolated by {way!r}, which glTF does not know")
     values = document.numbers(sampler["output"]).reshape(len(times), slots, -1)
-    return Track(target["node"], target["path"], times, values, way)
+    node, count = target["node"], len(document.all("nodes"))
+    if node not in range(count):
+        raise ValueError(f"an animation moves node {node} of {count}")
+    return Track(node, target["path"], times, values, way)
 
 
 def _local(
