@@ -94,6 +94,20 @@ def test_a_peer_that_dies_is_said_and_leaves_nothing_behind(shared):
 
 
 @pytest.mark.long
+def test_a_pass_that_breaks_ends_the_sharing_instead_of_hanging_the_next(shared):
+    generator = shared("flux")
+    made_by(generator, steps=1)
+    block = generator.backbone.module.network.transformer_blocks[0]
+    kept = block.forward
+    block.forward = lambda *_, **__: (_ for _ in ()).throw(RuntimeError("out of memory"))
+    with pytest.raises(SharingError, match="share failed: out of memory"):
+        made_by(generator)
+    block.forward = kept
+    with pytest.raises(SharingError):
+        made_by(generator)
+
+
+@pytest.mark.long
 def test_the_shell_shares_a_generation(tiny, tmp_path):
     words = ["generate", "a red ball", "--model", str(tiny("flux")), "--layout", "2x2", "--cell"]
     words += ["32", "--steps", "2", "--device", "cpu", "--precision", "fp32", "--devices", "2"]

@@ -27,8 +27,8 @@ class TrainConfig(Settings):
     """Architecture."""
     start_from: str | None = None
     """Model whose weights the training begins with: a shipped one, or the folder of one or of a
-    run; by default random weights. It must have the architecture of ``model``, or less of depth
-    and detail: what it lacks begins as no change."""
+    run; by default random weights. It must have the architecture of ``model``, or less of
+    depth, detail and motion: what it lacks begins as no change, motion as next to none."""
     lora: LoraSettings | None = None
     """Train low-rank changes to the weights of start_from instead of all weights. Checkpoints
     hold the LoRA, as diffusers reads it; those of a grid transformer also hold the model with its
