@@ -41,3 +41,9 @@ class CheckpointError(FilmgridError):
 
 class SharingError(FilmgridError):
     """A process that computes its share of a network for this one and is no more."""
+
+
+def first_sentence(error: Exception) -> str:
+    """The first sentence of an error of another library, at most 120 characters, in one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text.split(". ")[0][:120].rstrip(".") + "."

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float32
 from torch import nn
 
-from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.errors import CheckpointError, ConfigError, first_sentence
 from filmgrid.evaluation.c3d import NUM_CLASSES, NUM_FRAMES, SIDE, random_c3d, unset_c3d
 from filmgrid.evaluation.features import ClipBatch, Extractor
 from filmgrid.evaluation.preprocess import prepare
@@ -32,7 +32,6 @@ from filmgrid.evaluation.spec import (
 from filmgrid.evaluation.weights import (
     StateDict,
     fill,
-    first_sentence,
     is_torchscript,
     load_state,
     state_sha256,

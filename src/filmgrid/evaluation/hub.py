@@ -14,9 +14,9 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 
-from filmgrid.errors import CheckpointError, ConfigError
+from filmgrid.errors import CheckpointError, ConfigError, first_sentence
 from filmgrid.evaluation.spec import FrameChoice, Preprocessing, Resize, Weights
-from filmgrid.evaluation.weights import first_sentence, state_sha256
+from filmgrid.evaluation.weights import state_sha256
 
 FILTERS: dict[int, Literal["bilinear", "bicubic"]] = {2: "bilinear", 3: "bicubic"}
 """Pillow's numbers of filters."""

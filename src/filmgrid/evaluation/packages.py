@@ -12,8 +12,7 @@ from typing import Any
 
 import torch
 
-from filmgrid.errors import CheckpointError, ConfigError
-from filmgrid.evaluation.weights import first_sentence
+from filmgrid.errors import CheckpointError, ConfigError, first_sentence
 
 
 def package(module: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from filmgrid.errors import CheckpointError
+from filmgrid.errors import CheckpointError, first_sentence
 from filmgrid.evaluation.spec import Weights
 from filmgrid.models.weight_files import read_weights
 
@@ -176,9 +176,3 @@ def unset(make: Callable[[], NetworkT]) -> NetworkT:
     with torch.device("meta"):
         network = make()
     return network.to_empty(device="cpu").eval().requires_grad_(False)
-
-
-def first_sentence(error: Exception) -> str:
-    """The first sentence of an error of another library, at most 120 characters, in one line."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text.split(". ")[0][:120].rstrip(".") + "."

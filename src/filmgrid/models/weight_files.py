@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from filmgrid.errors import CheckpointError
+from filmgrid.errors import CheckpointError, first_sentence
 
 
 def read_weights(path: Path, also: Iterable[type] = ()) -> Any:
@@ -37,7 +37,6 @@ def read_weights(path: Path, also: Iterable[type] = ()) -> Any:
             "be any program. Download it again, or save its state_dict alone."
         ) from error
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError) as error:
-        text = " ".join(str(error).split())[:120]
         raise CheckpointError(
-            f"{path} cannot be read as weights: {text}. Download or copy it again."
+            f"{path} cannot be read as weights: {first_sentence(error)} Download or copy it again."
         ) from error
