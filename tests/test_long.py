@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from filmgrid.bench.peers.tiny import save_tiny
 from filmgrid.cli import main
@@ -467,6 +468,16 @@ def test_one_grid_of_an_edit_keeps_times_too(generator, tmp_path):
     *_, result = generator.generate(request)
     result.save(out)
     assert np.abs(frame_times(out) - UNEVEN[:4]).max() < 1e-3
+
+
+def test_an_edit_holds_the_last_frame_as_long_as_its_source_does(generator, tmp_path):
+    images = [Image.new("RGB", (32, 32), (50 * number, 0, 0)) for number in range(4)]
+    source, out = tmp_path / "held.gif", tmp_path / "edited.webp"
+    images[0].save(source, save_all=True, append_images=images[1:], duration=[100, 100, 100, 900])
+    request = GenerateRequest(video=source, steps=2, sigma=0.3, layout="2x2")
+    *_, result = generator.generate(request)
+    result.save(out)
+    assert np.allclose(frame_times(out, end=True), [0, 0.1, 0.2, 0.3, 1.2])
 
 
 def test_anchors_stand_in_every_later_grid(generator, monkeypatch):

@@ -230,7 +230,8 @@ def times_of(request: GenerateRequest, num_frames: int) -> tuple[float, ...] | N
         num_frames: of the sequence that is made.
 
     Returns:
-        None where frames are evenly apart, or the request says so by its ``fps``.
+        None where frames are evenly apart, or the request says so by its ``fps``. After the
+        last frame of an animation comes its end as well.
 
     Raises:
         MediaError: if the clip cannot be read.
@@ -248,6 +249,10 @@ def times_of(request: GenerateRequest, num_frames: int) -> tuple[float, ...] | N
     times = np.interp(numbers, np.arange(len(used)), used)
     beyond = np.maximum(0, numbers - (len(used) - 1))
     times = times - times[0] + beyond * np.median(np.diff(used))
+    ends = apart == request.video_stride == 1 and num_frames == len(used)
+    whole = frame_times(request.video, end=True) if ends else None
+    if whole is not None and len(whole) > len(found):  # for how long the last one is held
+        times = np.append(times, whole[-1] - used[0])
     return tuple(times.tolist())
 
 
