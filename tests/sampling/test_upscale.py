@@ -98,6 +98,8 @@ def test_what_enlarges_is_found_by_number_or_folder(tmp_path):
     assert load_enlarger(2, CPU, FP32)(frames_of()).shape == (3, 16, 24, 3)
     backbone_of().save_pretrained(tmp_path / "larger")
     assert load_enlarger(tmp_path / "larger", CPU, FP32, num_steps=2).num_steps == 2
+    with pytest.raises(ConfigError, match="2 enlarges a frame in one pass"):
+        load_enlarger(2, CPU, FP32, num_steps=3)
     with pytest.raises(ConfigError, match=r"makes frames and enlarges none"):
         load_enlarger(Path("mini"), CPU, FP32)
     with pytest.raises(CheckpointError, match="There is no model"):

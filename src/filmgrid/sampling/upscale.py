@@ -52,9 +52,14 @@ def load_enlarger(
 
     Raises:
         CheckpointError: if there is no such model or its files do not fit together.
-        ConfigError: if the model makes frames instead of enlarging them, or spandrel is not
-            installed.
+        ConfigError: if the model makes frames instead of enlarging them, steps are given to one
+            that makes none, or spandrel is not installed.
     """
+    if num_steps is not None and (isinstance(upscale, int) or is_network_file(upscale)):
+        raise ConfigError(
+            f"steps are those of super-resolution, and {upscale} enlarges a frame in one pass. "
+            "Leave steps out, or name the folder of a model that was trained with it."
+        )
     if isinstance(upscale, int):
         return ShippedEnlarger(upscale, device)
     if is_network_file(upscale):
