@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from filmgrid.cli import main
+from filmgrid.data.export import save_sequence
+from filmgrid.data.provenance import Provenance
 from filmgrid.errors import ConfigError
 from filmgrid.generator import Generator
 from filmgrid.inputs import gather
@@ -144,3 +146,16 @@ def test_the_cost_counts_what_is_walked_again(tiny_model, capsys):
     assert told[0]["grids"] == told[1]["grids"] == 4
     assert told[0]["passes"] == 2 * 4 * 6
     assert told[1]["passes"] == 2 * (6 + 3 * (6 + 2 * 2 * 2))
+
+
+def test_jumps_beyond_a_shortened_walk_are_refused_before_the_model_is_loaded(
+    tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(Generator, "from_pretrained", None)
+    frames = np.zeros((4, 64, 64, 3), np.uint8)
+    save_sequence(frames, tmp_path / "clip.mkv", fps=8, provenance=Provenance())
+    words = ["generate", "a star", "--video", str(tmp_path / "clip.mkv"), "--redraw", "1"]
+    words += ["--layout", "2x2", "--strength", "0.5", "--steps", "4", "--resample", "2"]
+    with pytest.raises(SystemExit):
+        main([*words, "--resample-steps", "3", "--out", str(tmp_path / "made.mp4")])
+    assert "Jumps of 3 steps" in capsys.readouterr().err

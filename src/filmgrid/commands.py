@@ -74,6 +74,10 @@ def generate(
     folder = find_model(request.model)
     facts = load_facts(folder, request.model, request.loading.lora_places)
     plan = make_plan(request, facts, describe_files(request))
+    if plan.jumps is not None:  # how far they may go hangs on where the walk starts
+        from filmgrid.walking import sigmas_of
+
+        sigmas_of(plan, request)
     check_output(
         out,
         num_frames=plan.num_frames,

@@ -164,6 +164,10 @@ class Service:
         """The files of a request and what it comes to, within what is allowed here."""
         inputs = self.references.find(request)
         plan = make_plan(request, self.facts[request.model], inputs.given)
+        if plan.jumps is not None:  # how far they may go hangs on where the walk starts
+            from filmgrid.walking import sigmas_of
+
+            sigmas_of(plan, request)
         config, grid = self.config, plan.layout.grid_size(plan.cell)
         steps = plan.steps_of(plan.windows - 1, plan.num_steps)
         if steps > config.max_steps:
