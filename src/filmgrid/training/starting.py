@@ -22,13 +22,10 @@ from filmgrid.models.mini import GridTransformer
 from filmgrid.models.places import find_model, load_facts, newest_checkpoint
 from filmgrid.models.upscaler import FACTOR
 from filmgrid.process.gaussian import ddpm
+from filmgrid.sampling.upscale import GIVEN
 from filmgrid.training.config import TrainConfig
 from filmgrid.training.model_config import LoraSettings
 from filmgrid.training.optim import LAYERS
-
-CHANNELS = 2 * PixelCodec.channels
-"""Channels of what a network of super-resolution is given: small frames, enlarged, and their
-coarse part."""
 
 
 @dataclass(frozen=True)
@@ -253,7 +250,7 @@ def _given_module(config: TrainConfig) -> GridTransformer:
             f"The objective iddpm teaches noise, and this grid transformer predicts "
             f"{config.model.predicts}. Set model.predicts to noise and model.copies to false."
         )
-    beside = 0 if config.super_resolution is None else CHANNELS
+    beside = 0 if config.super_resolution is None else GIVEN
     fresh = GridTransformer(**config.model.model_dump(), given_channels=beside)
     if config.start_from is None or newest_checkpoint(config.out):
         return fresh
